@@ -1,0 +1,1 @@
+"""Chardevs: connections that carry frames, each with one front end here and one peer there."""

@@ -1,0 +1,243 @@
+"""How to reach a peer, or be reached: what a listener binds, what a client connects to."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from twisted.internet import tcp, unix
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import (
+    IAddress,
+    IHostnameResolver,
+    IHostResolution,
+    IListeningPort,
+    IProtocol,
+    IProtocolFactory,
+    IReactorPluggableNameResolver,
+    IResolutionReceiver,
+    IStreamClientEndpoint,
+)
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from colo_twisted.options.errors import StartError
+
+BACKLOG = 50  # connections that the kernel keeps until they are accepted
+
+
+class Address(Protocol):
+    """Where a stream connection begins or ends; str() of one is how messages name it."""
+
+    def listen(self, reactor: Any, factory: IProtocolFactory) -> IListeningPort:
+        """Bind and listen at once. Raises StartError."""
+
+    def client(self, reactor: Any) -> IStreamClientEndpoint:
+        """What connects to it."""
+
+
+@dataclass(frozen=True)
+class TCPAddress:
+    """
+    A host, by name or number, and a port; a listener takes the first free one from ``port`` to ``to``.
+
+    ``ipv4`` and ``ipv6`` choose families as QEMU's options do: one that is on excludes the other
+    unless that is on too.
+    """
+
+    host: str
+    port: int
+    to: int | None = None
+    ipv4: bool | None = None
+    ipv6: bool | None = None
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"tcp:{host}:{self.port}" + (f"-{self.to}" if self.to else "")
+
+    @property
+    def families(self) -> tuple[socket.AddressFamily, ...]:
+        """The address families that may be used; none when both are off."""
+        use4 = self.ipv4 if self.ipv4 is not None else not self.ipv6
+        use6 = self.ipv6 if self.ipv6 is not None else not self.ipv4
+        return (socket.AF_INET,) * use4 + (socket.AF_INET6,) * use6
+
+    def listen(self, reactor: Any, factory: IProtocolFactory) -> IListeningPort:
+        reason: object = "no free port"
+        for port in range(self.port, (self.to or self.port) + 1):
+            for interface in self._interfaces():
+                try:
+                    return reactor.listenTCP(port, factory, backlog=BACKLOG, interface=interface)  # type: ignore[no-any-return]
+                except CannotListenError as error:
+                    reason = _reason(error.socketError)
+        raise StartError(f"cannot listen on {self}: {reason}")
+
+    def _interfaces(self) -> Iterator[str]:
+        try:
+            found = socket.getaddrinfo(self.host or None, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        except OSError as error:
+            raise StartError(f"cannot listen on {self}: {_reason(error)}") from None
+        return (sockaddr[0] for family, *_, sockaddr in found if family in self.families)  # type: ignore[misc]
+
+    def client(self, reactor: Any) -> IStreamClientEndpoint:
+        if len(self.families) == 1:
+            reactor = _OneFamilyReactor(reactor, self.families[0])
+        return HostnameEndpoint(reactor, self.host or "localhost", self.port, timeout=5)
+
+
+@dataclass(frozen=True)
+class UNIXAddress:
+    """A path in the file system, or with ``abstract`` a name in the kernel's abstract namespace."""
+
+    path: str
+    abstract: bool = False
+
+    def __str__(self) -> str:
+        return f"unix:{'@' if self.abstract else ''}{self.path}"
+
+    @property
+    def _name(self) -> str:
+        return f"\0{self.path}" if self.abstract else self.path
+
+    def listen(self, reactor: Any, factory: IProtocolFactory) -> IListeningPort:
+        if not self.abstract:
+            self._clear_stale()
+        umask = os.umask(0)
+        os.umask(umask)
+        port = _UNIXPort(self._name.encode(), factory, BACKLOG, 0o777 & ~umask, reactor)  # as QEMU: the umask decides
+        try:
+            port.startListening()
+        except CannotListenError as error:
+            raise StartError(f"cannot listen on {self}: {_reason(error.socketError)}") from None
+        return port
+
+    def _clear_stale(self) -> None:
+        """Remove a socket file that nobody listens on any more. Raises StartError if somebody does."""
+        try:
+            if not stat.S_ISSOCK(os.stat(self.path).st_mode):
+                raise StartError(f"cannot listen on {self}: a file that is not a socket stands there")
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.setblocking(False)
+                probe.connect(self.path)
+        except FileNotFoundError:
+            return
+        except ConnectionRefusedError:
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)
+            return
+        except BlockingIOError:
+            pass  # its backlog is full: somebody listens
+        except OSError as error:
+            raise StartError(f"cannot listen on {self}: {_reason(error)}") from None
+        raise StartError(f"cannot listen on {self}: another process listens there")
+
+    def client(self, reactor: Any) -> IStreamClientEndpoint:
+        return UNIXClientEndpoint(reactor, self._name)
+
+
+@dataclass(frozen=True)
+class DescriptorAddress:
+    """A socket that this process inherited: one that listens, or one that is connected."""
+
+    fd: int
+
+    def __str__(self) -> str:
+        return f"fd:{self.fd}"
+
+    def _take(self) -> socket.socket:
+        """The socket, out of the inherited descriptor. Raises StartError."""
+        try:
+            taken = socket.socket(fileno=os.dup(self.fd))
+            os.close(self.fd)
+        except OSError as error:
+            raise StartError(f"cannot use {self}: {_reason(error)}") from None
+        taken.setblocking(False)
+        return taken
+
+    def listen(self, reactor: Any, factory: IProtocolFactory) -> IListeningPort:
+        with self._take() as taken:
+            if not taken.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                raise StartError(f"cannot listen on {self}: that socket does not listen")
+            return reactor.adoptStreamPort(taken.fileno(), taken.family, factory)  # type: ignore[no-any-return]
+
+    def client(self, reactor: Any) -> IStreamClientEndpoint:
+        return _AdoptedEndpoint(reactor, self._take)
+
+
+@implementer(IStreamClientEndpoint)
+@dataclass(frozen=True)
+class _AdoptedEndpoint:
+    """'Connects' by going on with a connection that is there already."""
+
+    reactor: Any
+    take: Callable[[], socket.socket]
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        return maybeDeferred(self._adopt, protocolFactory)
+
+    def _adopt(self, factory: IProtocolFactory) -> IProtocol:
+        with self.take() as taken:
+            return self.reactor.adoptStreamConnection(taken.fileno(), taken.family, factory).protocol  # type: ignore[no-any-return]
+
+
+class _UNIXPort(unix.Port):
+    """A listener whose file may be gone, or out of reach since root was dropped, when it closes."""
+
+    factory: Any
+
+    def connectionLost(self, reason: Failure) -> None:
+        try:
+            super().connectionLost(reason)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                self.factory.file_left_behind(_reason(error))
+            tcp.Port.connectionLost(self, reason)
+
+
+@implementer(IReactorPluggableNameResolver)
+class _OneFamilyReactor:
+    """The reactor as an endpoint sees it, with a resolver that finds addresses of one family only."""
+
+    def __init__(self, reactor: Any, family: socket.AddressFamily) -> None:
+        self._reactor = reactor
+        self.nameResolver = _OneFamilyResolver(
+            reactor.nameResolver, IPv4Address if family == socket.AF_INET else IPv6Address
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reactor, name)
+
+    def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:
+        return self._reactor.installNameResolver(resolver)  # type: ignore[no-any-return]
+
+
+@implementer(IHostnameResolver)
+@dataclass(frozen=True)
+class _OneFamilyResolver:
+    resolver: IHostnameResolver
+    address_type: type[IAddress]
+
+    def resolveHostName(
+        self,
+        resolutionReceiver: IResolutionReceiver,
+        hostName: str,
+        portNumber: int = 0,
+        addressTypes: Sequence[type[IAddress]] | None = None,
+        transportSemantics: str = "TCP",
+    ) -> IHostResolution:
+        return self.resolver.resolveHostName(
+            resolutionReceiver, hostName, portNumber, [self.address_type], transportSemantics
+        )
+
+
+def _reason(error: object) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,297 @@
+"""
+A link: the place of one peer at an address, as server or client, held against whoever else comes by.
+
+Socket chardevs and socket and stream netdevs are each a link with a different use for its frames.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.protocol import Factory
+from twisted.internet.task import LoopingCall
+
+from colo_twisted.chardev import liveness
+from colo_twisted.chardev.addresses import Address
+from colo_twisted.chardev.connector import Connector
+from colo_twisted.chardev.peer import Peer
+from colo_twisted.counters import Counters
+from colo_twisted.packets.batch import Batch
+from colo_twisted.packets.vnet import in_form
+from colo_twisted.reporting import Reporter
+
+MOST_WAITING = 4
+WATCH_SECONDS = 1.0
+GOODBYE_SECONDS = 1.0  # for what the transport still holds, when the link closes
+
+
+@dataclasses.dataclass
+class LinkCounters(Counters):
+    """What came and went over one link."""
+
+    frames_in: int = 0
+    frames_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    connects: int = 0  # peers that got the place
+    disconnects: int = 0  # peers that lost it
+    probes: int = 0  # others that came and went while the place was taken
+    refused: int = 0  # others beyond MOST_WAITING
+    dead_peers: int = 0  # disconnects because nothing was answered any more
+    protocol_errors: int = 0
+    dropped_unread_bytes: int = 0  # came in where nobody reads
+    dropped_no_peer: int = 0  # frames written while no peer was there
+    dropped_needs_vnet_hdr: int = 0  # frames that mean nothing without their vnet header, and this link carries none
+    dropped_disconnect_bytes: int = 0  # backlog given up with its peer
+
+
+@dataclasses.dataclass(frozen=True)
+class LinkOptions:
+    """
+    How a link behaves.
+
+    ``reconnect`` is the longest delay in seconds between a client's tries to connect; with 0 it tries
+    until it is connected, and not again once that connection is lost.
+    """
+
+    address: Address
+    server: bool
+    reconnect: float = 1.0
+    nodelay: bool = True
+
+
+def _ignore(_: bool) -> None:
+    pass
+
+
+class Link(Factory):
+    """
+    Holds the place of the one peer.
+
+    A server's further clients wait (a probe among them takes nobody's place): while one does, the
+    peer is asked for life, and when it goes the first that still lives follows it.
+    """
+
+    noisy = False
+
+    def __init__(
+        self, reactor: Any, options: LinkOptions, report: Reporter, counters: LinkCounters | None = None
+    ) -> None:
+        self.options = options
+        self.counters = counters or LinkCounters()
+        self.connection_changed: Callable[[bool], None] = _ignore
+        self.pressure_changed: Callable[[bool], None] = _ignore
+        self.peer: Peer | None = None
+        self._receive: Callable[[Batch], None] | None = None
+        self._vnet_hdr = False
+        self._reactor = reactor
+        self._report = report
+        self._waiting: list[Peer] = []
+        self._port: IListeningPort | None = None
+        self._connector: Connector | None = None
+        self._started = False
+        self._closing: Deferred[None] | None = None
+        self._arrivals: list[Deferred[None]] = []
+        self._watch = LoopingCall(self._watch_peers)
+        self._watch.clock = reactor
+
+    def __str__(self) -> str:
+        return f"{self.options.address}"
+
+    @property
+    def connected(self) -> bool:
+        return self.peer is not None
+
+    @property
+    def backlog(self) -> int:
+        """Bytes written that the peer's transport hasn't been given yet."""
+        return self.peer.backlog if self.peer is not None else 0
+
+    # life
+
+    def open(self) -> None:
+        """Bind, if this is the server. Raises StartError."""
+        if self.options.server:
+            self._port = self.options.address.listen(self._reactor, self)
+
+    def start(self) -> None:
+        """Connect, if this is the client; read, if a peer is there already: until now the kernel kept what it sent."""
+        self._started = True
+        if self.peer is not None:
+            self.peer.go_on()
+        if not self.options.server:
+            self._connector = Connector(
+                self._reactor,
+                self.options.address.client(self._reactor),
+                self,
+                self.options.reconnect or LinkOptions.reconnect,
+                self._report,
+            )
+            self._connector.connect()
+
+    def when_connected(self) -> Deferred[None]:
+        """Fires at once if a peer is there, else with the next one."""
+        arrival: Deferred[None] = Deferred()
+        if self.connected:
+            arrival.callback(None)
+        else:
+            self._arrivals.append(arrival)
+        return arrival
+
+    def close(self) -> Deferred[Any]:
+        """Listen and connect no more, and end what is open; fires when all is closed."""
+        done: list[Deferred[Any]] = []
+        if self._connector is not None:
+            self._connector.stop()
+        if self._port is not None:
+            done.append(maybeDeferred(self._port.stopListening))
+            self._port = None
+        peers = [peer for peer in (self.peer, *self._waiting) if peer is not None]
+        if peers:
+            self._closing = Deferred()
+            done.append(self._closing)
+            impatience = self._reactor.callLater(GOODBYE_SECONDS, self._abort_all)
+            self._closing.addCallback(lambda _: impatience.cancel() if impatience.active() else None)
+            for peer in peers:
+                self.counters.dropped_disconnect_bytes += peer.backlog
+                peer.hang_up()
+        return DeferredList(done)
+
+    def _abort_all(self) -> None:
+        for peer in (self.peer, *self._waiting):
+            if peer is not None:
+                peer.abort()
+
+    # frames
+
+    def deliver_to(self, receive: Callable[[Batch], None] | None, vnet_hdr: bool = False) -> None:
+        """
+        Hand what comes in to ``receive``; with None, discard it.
+
+        ``vnet_hdr`` says whether frames carry vnet headers on this link, both ways.
+        """
+        self._receive = receive
+        self._vnet_hdr = vnet_hdr
+        if self.peer is not None:
+            self.peer.deliver_to(receive, vnet_hdr)
+
+    def write(self, batch: Batch) -> None:
+        """Send frames, in the form that deliver_to named."""
+        if self.peer is None:
+            self.counters.dropped_no_peer += len(batch)
+            return
+        framed = in_form(batch, self._vnet_hdr)
+        self.counters.dropped_needs_vnet_hdr += len(batch) - len(framed)
+        self.counters.frames_out += len(framed)
+        self.counters.bytes_out += len(framed.data)
+        self.peer.write(framed.data)
+
+    def disconnect(self, reason: str) -> None:
+        """Drop the peer and what was still to be sent to it."""
+        if self.peer is not None:
+            self._report.warn(f"disconnected {self.peer.name}: {reason}", kind="disconnect")
+            self.peer.abort()
+
+    # what the peers say
+
+    def buildProtocol(self, addr: IAddress | None) -> Peer:
+        return Peer(self)
+
+    def connection_made(self, peer: Peer) -> None:
+        connection: socket.socket = peer.transport.getHandle()
+        if liveness.is_tcp(connection):
+            peer.transport.setTcpNoDelay(self.options.nodelay)
+            liveness.keep_alive(connection)
+        if self._closing is not None:
+            peer.abort()
+        elif self.peer is None:
+            self._give_place_to(peer)
+            if not self._started:
+                peer.wait()
+        else:
+            self._let_wait(peer)
+        if not self._watch.running and self._closing is None:
+            self._watch.start(WATCH_SECONDS, now=False)
+
+    def connection_lost(self, peer: Peer, reason: str) -> None:
+        if peer in self._waiting:
+            self._waiting.remove(peer)
+            self.counters.probes += 1
+        elif peer is self.peer:
+            self._lost_peer(peer, reason)
+        if self._watch.running and self.peer is None and not self._waiting:
+            self._watch.stop()
+        if self._closing is not None and self.peer is None and not self._waiting and not self._closing.called:
+            self._closing.callback(None)
+
+    def protocol_broken(self, peer: Peer, how: str) -> None:
+        self.counters.protocol_errors += 1
+        self._report.warn(f"protocol error of {peer.name}, disconnected: {how}", kind="protocol")
+        peer.abort()
+
+    def file_left_behind(self, reason: str) -> None:
+        self._report.warn(f"could not remove {self}: {reason}")
+
+    def _give_place_to(self, peer: Peer) -> None:
+        self.peer = peer
+        self.counters.connects += 1
+        peer.deliver_to(self._receive, self._vnet_hdr)
+        self._report.info(f"connected to {peer.name} on {self}", kind="connected")
+        self.connection_changed(True)
+        arrivals, self._arrivals = self._arrivals, []
+        for arrival in arrivals:
+            arrival.callback(None)
+
+    def _let_wait(self, peer: Peer) -> None:
+        assert self.peer is not None
+        self._drop_closed()
+        if len(self._waiting) >= MOST_WAITING:
+            self.counters.refused += 1
+            self._report.warn(
+                f"refused {peer.name}: {self.peer.name} has the place and {MOST_WAITING} others wait", kind="refused"
+            )
+            peer.abort()
+            return
+        self._waiting.append(peer)
+        peer.wait()
+        connection: socket.socket = self.peer.transport.getHandle()
+        if liveness.is_tcp(connection):
+            liveness.keep_alive(connection, liveness.HURRIED_IDLE_SECONDS)
+
+    def _lost_peer(self, peer: Peer, reason: str) -> None:
+        self.peer = None
+        self.counters.disconnects += 1
+        self.counters.dropped_disconnect_bytes += peer.backlog
+        self.connection_changed(False)
+        if self._closing is not None:
+            return
+        self._report.info(f"lost {peer.name}: {reason}", kind="lost")
+        self._drop_closed()
+        if self._waiting:
+            follower = self._waiting.pop(0)
+            self._give_place_to(follower)
+            follower.go_on()
+        elif self._connector is not None and self.options.reconnect:
+            self._connector.connect_again()
+
+    def _drop_closed(self) -> None:
+        """Those that wait are not read, so only the kernel knows that one has gone."""
+        for peer in list(self._waiting):
+            if liveness.has_closed(peer.transport.getHandle()):
+                self._waiting.remove(peer)
+                self.counters.probes += 1
+                peer.abort()
+
+    def _watch_peers(self) -> None:
+        self._drop_closed()
+        if self.peer is None:
+            return
+        connection: socket.socket = self.peer.transport.getHandle()
+        if liveness.is_tcp(connection) and liveness.is_dead(connection):
+            self.counters.dead_peers += 1
+            self.disconnect(f"it has answered nothing for {liveness.SILENT_MS // 1000} s")

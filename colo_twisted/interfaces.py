@@ -1,0 +1,209 @@
+"""
+What the parts promise each other.
+
+Batches go one way: a netdev or a chardev receives them, a chain takes them through its filters, a
+netdev or a chardev sends them. All calls are made in the reactor's thread, once a batch.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from zope.interface import Attribute, Interface
+
+from colo_twisted.counters import Counters
+from colo_twisted.packets.batch import Batch
+
+
+class Direction(enum.Enum):
+    """Seen from the netdev: TX is what it sends, from the network to the guest; RX is from the guest to the network."""
+
+    TX = "tx"
+    RX = "rx"
+
+
+def _ignore(_: Any) -> None:
+    """For the events that a front end has no use for."""
+
+
+@dataclass
+class FrontEnd:
+    """
+    The one user of a chardev.
+
+    @ivar owner: who it is, for messages.
+    @ivar vnet_hdr: whether frames on this chardev carry vnet headers, both ways.
+    @ivar receive: called with each batch that came in; None means that whatever the peer sends is discarded.
+    @ivar connection_changed: called with True when a peer is there, with False when it has gone.
+    @ivar pressure_changed: called with True when the peer takes less than is written, with False when all is taken.
+    """
+
+    owner: str
+    vnet_hdr: bool = False
+    receive: Callable[[Batch], None] | None = None
+    connection_changed: Callable[[bool], None] = _ignore
+    pressure_changed: Callable[[bool], None] = _ignore
+
+
+class IChardev(Interface):
+    """A character device that carries frames: one front end here, one peer there."""
+
+    id: str = Attribute("The chardev's id.")
+    counters: Counters = Attribute("What it has counted.")
+    connected: bool = Attribute("Whether a peer is there.")
+    backlog: int = Attribute("Bytes written that the transport hasn't been given yet, as the peer doesn't take them.")
+
+    def attach(front_end: FrontEnd) -> None:
+        """
+        Become the front end of this chardev.
+
+        @raise StartError: it has one, or the other end of a pair carries vnet headers and this one doesn't.
+        """
+
+    def detach() -> None:
+        """Stop being its front end; its peer stays connected, and what comes in is discarded."""
+
+    def write(batch: Batch) -> None:
+        """Send frames, in the form that the front end named. Never blocks; what can't be sent is dropped by name."""
+
+    def disconnect(reason: str) -> None:
+        """Drop the peer and whatever is still to be sent to it; it may connect again as new."""
+
+    def open() -> None:
+        """
+        Do what needs privileges: bind.
+
+        @raise StartError: it can't be done; nothing is left behind.
+        """
+
+    def start() -> Deferred[None] | None:
+        """Begin to connect; the Deferred fires when start-up need no longer wait for a peer."""
+
+    def close() -> Deferred[None] | None:
+        """Give everything back that open and start took; harmless when neither was called."""
+
+
+class INetdev(Interface):
+    """One end of a guest's cable: a TAP, or a stream of frames to another process."""
+
+    id: str = Attribute("The netdev's id.")
+    counters: Counters = Attribute("What it has counted.")
+    vnet_hdr: bool = Attribute("Whether the batches that it gives carry vnet headers; known once it is open.")
+    pressure_changed: Callable[[bool], None] = Attribute(
+        "Called with True when it takes less than is sent, with False when all is taken. Set by its chain."
+    )
+
+    def open(vnet_hdr: bool) -> None:
+        """
+        Do what needs privileges.
+
+        @param vnet_hdr: whether all else on this cable could carry vnet headers.
+        @raise StartError: it can't be done; nothing is left behind.
+        """
+
+    def set_offloads(on: bool) -> None:
+        """Let the kernel hand over segments to be cut and checksums to be finished, or not; only with vnet_hdr."""
+
+    def start(receive: Callable[[Batch], None]) -> None:
+        """Begin to read; ``receive`` is called with each batch."""
+
+    def send(batch: Batch) -> None:
+        """Send all frames, in whichever form they are. Never blocks; what can't be sent is dropped by name."""
+
+    def pause() -> None:
+        """Read no more for now, where the frames can wait at their source (a TAP); otherwise do nothing."""
+
+    def resume() -> None:
+        """Read again."""
+
+    def close() -> Deferred[None] | None:
+        """Give everything back that open and start took; harmless when neither was called."""
+
+
+class IChain(Interface):
+    """The filters on a netdev, between its network side and its guest."""
+
+    def inject(behind: IFilter, direction: Direction, batch: Batch) -> None:
+        """Let a batch enter behind a filter, as if that filter had let it pass."""
+
+    def hold(holder: str, direction: Direction) -> None:
+        """Ask the source of a direction's frames to wait; it reads again when each holder has let go."""
+
+    def let_go(holder: str, direction: Direction) -> None:
+        """Take back one's hold; harmless without one."""
+
+
+class IObject(Interface):
+    """What -object makes."""
+
+    id: str = Attribute("The object's id.")
+    counters: Counters = Attribute("What it has counted.")
+
+    def open() -> None:
+        """
+        Do what needs privileges.
+
+        @raise StartError: it can't be done; nothing is left behind.
+        """
+
+    def start() -> None:
+        """Begin; chardevs and netdevs are open."""
+
+    def stop() -> None:
+        """Hand on what is held and end; called before chardevs and netdevs close. Harmless when not started."""
+
+
+class IFilter(IObject):
+    """An object on a netdev's chain."""
+
+    netdev: str = Attribute("The id of the netdev on whose chain it stands.")
+    directions: frozenset[Direction] = Attribute("Which of the two it looks at.")
+    status: bool = Attribute("Whether it is on; a filter that is off is passed by, and injects nothing.")
+    position: str = Attribute("Where it wants to stand: 'head', 'tail' or 'id=FILTER'.")
+    insert: str = Attribute("On which side of id=FILTER: 'before' or 'behind'.")
+    vnet_hdr_support: bool = Attribute("Whether frames with vnet headers leave it as they came.")
+
+    def receive(batch: Batch, direction: Direction) -> Batch | None:
+        """
+        Look at a batch on its way.
+
+        @return: the frames that go on now: the batch itself, another one, or None for none.
+        """
+
+
+class IMachine(Interface):
+    """The running set, as those that belong to it see it."""
+
+    reactor: Any = Attribute("The reactor.")
+
+    def chardev(id: str) -> IChardev:
+        """The chardev of that id. The options were checked: there is one."""
+
+    def chain(netdev: str) -> IChain:
+        """The chain of a netdev. The options were checked: there is one."""
+
+
+class IObjectType(Interface):
+    """
+    A type that -object (or -chardev, -netdev) can make.
+
+    A package adds one as a Twisted plugin: a file in its own ``twisted/plugins/`` directory with an
+    instance of ``colo_twisted.options.ObjectType``, which provides this interface.
+    """
+
+    name: str = Attribute("What the option string begins with.")
+    summary: str = Attribute("A few words for help.")
+    properties: type[Any] = Attribute("A subclass of colo_twisted.options.Properties that declares what it takes.")
+
+    def create(properties: Any, machine: IMachine) -> Any:
+        """
+        Make one, with no side effect outside the machine yet.
+
+        @param properties: an instance of C{self.properties}.
+        @return: a provider of IObject, IChardev or INetdev; of IFilter for one that stands on a netdev.
+        @raise StartError: the machine's other parts don't fit.
+        """

@@ -1,0 +1,359 @@
+"""``-netdev tap``: a TAP of the kernel's, read and written in batches."""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReadWriteDescriptor
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from colo_twisted.counters import Counters
+from colo_twisted.interfaces import IMachine, INetdev
+from colo_twisted.netdev import scripts
+from colo_twisted.netdev.tun import DEVICE, ITun, KernelTun, OpenedTap, explain, interface_exists
+from colo_twisted.options.declare import ObjectType, Properties, prop
+from colo_twisted.options.errors import OptionError, StartError
+from colo_twisted.options.kinds import Boolean, Ignored, Integer, InterfaceName, Only, OnlyOff, Script, Size
+from colo_twisted.packets.batch import LENGTH_SIZE, MAX_FRAME, VNET_LENGTH_SIZE, Batch
+from colo_twisted.packets.vnet import TAP_HEADER_SIZE, fit_header, frame_lengths, without_vnet_headers
+from colo_twisted.reporting import Reporter
+
+# one turn of the reactor reads until the TAP is empty, or so much
+TURN_FRAMES = 128
+TURN_BYTES = 256 * 1024
+
+_pack_length = struct.Struct(">I").pack
+_NO_VNET = "the kernel's vhost would pass packets by this process"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TapProperties(Properties):
+    """QEMU's properties of a TAP; ``max_backlog`` is ours."""
+
+    ifname: str | None = prop(InterfaceName(), "the interface's name (tap%d unless set)", default=None)
+    fd: int | None = prop(Integer(0, 1 << 20), "an inherited descriptor of a TAP instead", default=None)
+    script: str | None = prop(Script(), f"brings the interface up ({scripts.IFUP} where it exists)", default=None)
+    downscript: str | None = prop(Script(), f"takes it down ({scripts.IFDOWN} where it exists)", default=None)
+    br: str | None = prop(
+        InterfaceName(), "a bridge to add the interface to; then no script is run unless named", default=None
+    )
+    vnet_hdr: bool | None = prop(
+        Boolean(), "packets have a virtio-net header (if all else on the cable can, unless set)", default=None
+    )
+    sndbuf: int = prop(Size(), "bytes written that may be on their way through the kernel; 0: no limit", default=0)
+    max_backlog: int = prop(Size(least=MAX_FRAME), "bytes that may wait while the kernel takes none", default=4 << 20)
+    vhost: bool = prop(OnlyOff(_NO_VNET), "refused when on", default=False)
+    vhostforce: bool = prop(OnlyOff(_NO_VNET), "refused when on", default=False)
+    vhostfd: str | None = prop(Only(why=_NO_VNET), "refused", default=None)
+    vhostfds: str | None = prop(Only(why=_NO_VNET), "refused", default=None)
+    queues: str = prop(Only("1", why="a TAP has one queue here"), "refused otherwise", default="1")
+    fds: str | None = prop(Only(why="a TAP has one queue here; use fd="), "refused", default=None)
+    helper: str | None = prop(Only(why="use br=, or fd= from a helper of yours"), "refused", default=None)
+    poll_us: str | None = prop(Ignored(), "taken", default=None, name="poll-us")
+
+    def check(self) -> None:
+        for name in ("ifname", "script", "downscript", "br"):
+            if self.fd is not None and getattr(self, name) is not None:
+                raise OptionError(f"properties 'fd' and '{name}' exclude each other")
+
+    def check_host(self) -> None:
+        scripts.check("script", self.script)
+        scripts.check("downscript", self.downscript)
+        if self.br is not None and not interface_exists(self.br):
+            raise OptionError(f"property 'br': there is no bridge {self.br} (ip link add {self.br} type bridge)")
+        if self.fd is not None:
+            _check_descriptor(self.fd)
+        elif not os.path.exists(DEVICE):
+            raise OptionError(f"there is no {DEVICE} (modprobe tun)")
+        elif not os.access(DEVICE, os.R_OK | os.W_OK):
+            raise OptionError(f"{DEVICE} can't be opened: start as root (--uid drops it later), or use fd=")
+
+
+def _check_descriptor(fd: int) -> None:
+    try:
+        os.fstat(fd)
+    except OSError:
+        raise OptionError(f"property 'fd': this process has no descriptor {fd}") from None
+
+
+@dataclass
+class TapCounters(Counters):
+    """What was read from the TAP (in) and written to it (out)."""
+
+    frames_in: int = 0
+    frames_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    queued: int = 0  # frames that the kernel refused for a while
+    dropped_backlog: int = 0  # ... beyond max_backlog
+    dropped_link_down: int = 0  # the interface is down, or gone
+    dropped_refused: int = 0  # the kernel took the frame for malformed
+    dropped_needs_vnet_hdr: int = 0  # means nothing without its vnet header, and this TAP has none
+    dropped_closed: int = 0  # still waiting, or sent, when the TAP was closed
+
+
+@implementer(INetdev, IReadWriteDescriptor)
+class Tap:
+    """A TAP on the reactor."""
+
+    def __init__(self, properties: TapProperties, machine: IMachine, tun: ITun | None = None) -> None:
+        self.id = properties.id
+        self.properties = properties
+        self.counters: TapCounters = TapCounters()
+        self.vnet_hdr = False
+        self.pressure_changed: Callable[[bool], None] = lambda full: None  # a TAP drops, it presses nobody
+        self.name = properties.ifname or "tap"
+        self.address: bytes | None = None
+        self._tun: ITun = tun or KernelTun()
+        self._reactor: Any = machine.reactor
+        self._report = Reporter(f"netdev {self.id}")
+        self._fd = -1
+        self._receive: Callable[[Batch], None] | None = None
+        self._paused = False
+        self._waiting: deque[bytes] = deque()  # packets that the kernel refused for now
+        self._waiting_bytes = 0
+        self._is_up = False  # the up script has run
+
+    # life
+
+    def open(self, vnet_hdr: bool) -> None:
+        wanted = self.properties.vnet_hdr if self.properties.vnet_hdr is not None else vnet_hdr
+        opened = self._open(wanted)
+        self._fd, self.name, self.vnet_hdr = opened.fd, opened.name, opened.vnet_hdr
+        try:
+            self._set_up(wanted)
+        except OSError as error:
+            self._close_fd()
+            raise explain(f"-netdev tap,id={self.id}: setting up {self.name}", error) from None
+        except StartError:
+            self._close_fd()
+            raise
+        self._report.info(f"TAP {self.name} is open, {'with' if self.vnet_hdr else 'without'} vnet headers")
+
+    def _open(self, vnet_hdr: bool) -> OpenedTap:
+        properties = self.properties
+        name = properties.ifname or "tap%d"
+        try:
+            if properties.fd is not None:
+                return self._tun.adopt(properties.fd)
+            return self._tun.open(name, vnet_hdr)
+        except OSError as error:
+            what = f"fd {properties.fd}" if properties.fd is not None else f"TAP {name}"
+            raise explain(f"-netdev tap,id={self.id}: {what}", error) from None
+
+    def _set_up(self, vnet_hdr: bool) -> None:
+        properties = self.properties
+        if properties.vnet_hdr and not self.vnet_hdr:
+            raise StartError(
+                f"-netdev tap,id={self.id}: vnet_hdr=on, but the TAP of fd={properties.fd} has no vnet headers"
+            )
+        if properties.sndbuf:
+            self._tun.set_send_buffer(self._fd, properties.sndbuf)
+        if self.address is not None:
+            self._tun.set_address(self.name, self.address)
+        if properties.br is not None:
+            self._tun.add_to_bridge(self.name, properties.br)
+        script = self._script(properties.script, scripts.IFUP)
+        if script is not None:
+            failure = scripts.run(script, self.name)
+            if failure is not None:
+                raise StartError(f"-netdev tap,id={self.id}: script {failure}")
+        self._is_up = True
+
+    def _script(self, given: str | None, default: str) -> str | None:
+        by_default = self.properties.fd is None and self.properties.br is None
+        return scripts.choose(given, default) if given is not None or by_default else None
+
+    def set_offloads(self, on: bool) -> None:
+        try:
+            self._tun.set_offloads(self._fd, on)
+        except OSError as error:
+            self._report.warn(f"the kernel refused to turn offloads {'on' if on else 'off'}: {error.strerror}")
+
+    def start(self, receive: Callable[[Batch], None]) -> None:
+        self._receive = receive
+        if not self._paused:
+            self._reactor.addReader(self)
+
+    def close(self) -> Deferred[None] | None:
+        if self._fd < 0:
+            return None
+        self._reactor.removeReader(self)
+        self._receive = None
+        self._give_up_waiting()
+        script = self._script(self.properties.downscript, scripts.IFDOWN)
+        if script is None or not self._is_up:
+            self._close_fd()
+            return None
+        done: Deferred[str | None] = deferToThreadPool(
+            self._reactor, self._reactor.getThreadPool(), scripts.run, script, self.name
+        )
+        return done.addCallback(self._is_down)
+
+    def _is_down(self, failure: str | None) -> None:
+        if failure is not None:
+            self._report.warn(f"downscript {failure}")
+        self._close_fd()
+
+    def _close_fd(self) -> None:
+        os.close(self._fd)
+        self._fd = -1
+
+    # from the kernel
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def logPrefix(self) -> str:
+        return f"netdev {self.id}"
+
+    def doRead(self) -> None:
+        fd = self._fd
+        read = os.read
+        length_of = frame_lengths if self.vnet_hdr else _pack_length
+        prefix = LENGTH_SIZE + VNET_LENGTH_SIZE * self.vnet_hdr
+        parts: list[bytes] = []
+        places = [0]
+        end = 0
+        try:
+            for _ in range(TURN_FRAMES):
+                packet = read(fd, MAX_FRAME)
+                size = len(packet)
+                parts.append(length_of(size))
+                parts.append(packet)
+                end += prefix + size
+                places.append(end)
+                if end > TURN_BYTES:
+                    break
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self._lost(error)
+        if end and self._receive is not None:
+            counters = self.counters
+            counters.frames_in += len(places) - 1
+            counters.bytes_in += end - prefix * (len(places) - 1)
+            self._receive(Batch(b"".join(parts), places, self.vnet_hdr))
+
+    def pause(self) -> None:
+        self._paused = True
+        if self._receive is not None:
+            self._reactor.removeReader(self)
+
+    def resume(self) -> None:
+        self._paused = False
+        if self._receive is not None:
+            self._reactor.addReader(self)
+
+    def _lost(self, error: OSError) -> None:
+        """The interface was deleted under us: reading again would only fail again."""
+        self._reactor.removeReader(self)
+        self._receive = None
+        self._report.warn(f"TAP {self.name} can't be read any more: {error.strerror} (was the interface deleted?)")
+
+    def connectionLost(self, reason: Failure) -> None:
+        self._reactor.removeReader(self)
+        self._reactor.removeWriter(self)
+
+    # to the kernel
+
+    def send(self, batch: Batch) -> None:
+        if self._fd < 0:
+            self.counters.dropped_closed += len(batch)
+        elif self._waiting:
+            self._wait_with(self._packets(batch))
+        else:
+            self._write_batch(batch)
+
+    def _packets(self, batch: Batch) -> list[bytes | memoryview]:
+        """Each frame as the kernel takes it."""
+        places = batch.places
+        if batch.vnet_hdr and not self.vnet_hdr:
+            frames = len(batch)
+            batch = without_vnet_headers(batch)
+            self.counters.dropped_needs_vnet_hdr += frames - len(batch)
+            places = batch.places
+        view = memoryview(batch.data)
+        if not self.vnet_hdr:
+            return [view[start + LENGTH_SIZE : end] for start, end in pairwise(places)]
+        if not batch.vnet_hdr:
+            no_header = bytes(TAP_HEADER_SIZE)
+            return [no_header + batch.data[start + LENGTH_SIZE : end] for start, end in pairwise(places)]
+        last_of_vnet_length = LENGTH_SIZE + VNET_LENGTH_SIZE - 1
+        return [
+            view[start + LENGTH_SIZE + VNET_LENGTH_SIZE : end]
+            if batch.data[start + last_of_vnet_length] == TAP_HEADER_SIZE
+            else fit_header(batch.data[start:end])
+            for start, end in pairwise(places)
+        ]
+
+    def _write_batch(self, batch: Batch) -> None:
+        packets = self._packets(batch)
+        written = self._write_some(packets)
+        if written < len(packets):
+            self._wait_with(packets[written:])
+            self._reactor.addWriter(self)
+
+    def _write_some(self, packets: list[bytes | memoryview]) -> int:
+        """Write packets until the kernel refuses one for now; how many are done with."""
+        fd = self._fd
+        write = os.write
+        counters = self.counters
+        out = 0
+        for index, packet in enumerate(packets):
+            try:
+                counters.bytes_out += write(fd, packet)
+                out += 1
+            except BlockingIOError:
+                counters.frames_out += out
+                return index
+            except OSError as error:
+                self._drop_refused(error)
+        counters.frames_out += out
+        return len(packets)
+
+    def _drop_refused(self, error: OSError) -> None:
+        if error.errno in (errno.EIO, errno.EBADFD, errno.ENETDOWN):
+            self.counters.dropped_link_down += 1
+            self._report.warn(
+                f"dropped a frame: TAP {self.name} is down (ip link set {self.name} up, where it is now)", kind="down"
+            )
+        else:
+            self.counters.dropped_refused += 1
+            self._report.warn(f"dropped a frame: the kernel refused it: {error.strerror}", kind="refused")
+
+    def _wait_with(self, packets: list[bytes | memoryview]) -> None:
+        for packet in packets:
+            if self._waiting_bytes + len(packet) > self.properties.max_backlog:
+                self.counters.dropped_backlog += 1
+                continue
+            self._waiting.append(bytes(packet))
+            self._waiting_bytes += len(packet)
+            self.counters.queued += 1
+
+    def doWrite(self) -> None:
+        """The kernel takes packets again."""
+        while self._waiting:
+            if not self._write_some([self._waiting[0]]):
+                return
+            self._waiting_bytes -= len(self._waiting.popleft())
+        self._reactor.removeWriter(self)
+
+    def _give_up_waiting(self) -> None:
+        self._reactor.removeWriter(self)
+        self.counters.dropped_closed += len(self._waiting)
+        self._waiting.clear()
+        self._waiting_bytes = 0
+
+
+TAP = ObjectType("tap", "a TAP interface of the kernel's", TapProperties, Tap)

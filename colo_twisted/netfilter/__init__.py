@@ -1,0 +1,1 @@
+"""The chain of filters on a netdev, and the filters."""

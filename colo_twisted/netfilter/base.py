@@ -1,0 +1,56 @@
+"""What all filters have: a place on a chain, the directions they look at, and a switch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from colo_twisted.counters import Counters
+from colo_twisted.interfaces import Direction, IMachine
+from colo_twisted.options.declare import Properties, prop
+from colo_twisted.options.kinds import Boolean, Choice, Position, Reference
+from colo_twisted.reporting import Reporter
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilterProperties(Properties):
+    """QEMU's common properties of netfilters, with its defaults."""
+
+    netdev: str = prop(Reference("netdev"), "the netdev on whose chain it stands")
+    queue: str = prop(Choice("all", "rx", "tx"), "tx: network to guest, rx: guest to network", default="all")
+    status: bool = prop(Boolean(), "off: as if it weren't there", default=True)
+    position: str = prop(Position(), "where in the chain", default="tail")
+    insert: str = prop(Choice("before", "behind"), "on which side of position=id=FILTER", default="behind")
+
+
+class Filter:
+    """
+    A filter that lets everything pass and holds nothing; subclasses define ``receive``.
+
+    ``vnet_hdr_support`` is True for a filter that hands frames on as they are.
+    """
+
+    vnet_hdr_support = True
+    counters: Counters
+
+    def __init__(self, properties: FilterProperties, machine: IMachine) -> None:
+        self.id = properties.id
+        self.netdev = properties.netdev
+        self.status = properties.status
+        self.position = properties.position
+        self.insert = properties.insert
+        self.directions = frozenset(
+            direction for direction in Direction if properties.queue in ("all", direction.value)
+        )
+        self.machine = machine
+        self.reactor: Any = machine.reactor
+        self.report = Reporter(f"{type(self).__name__} {self.id}")
+
+    def open(self) -> None:
+        """Nothing needs privileges."""
+
+    def start(self) -> None:
+        """Nothing runs by itself."""
+
+    def stop(self) -> None:
+        """Nothing is held."""

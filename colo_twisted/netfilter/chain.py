@@ -1,0 +1,154 @@
+"""
+The chain on a netdev: the way between the network and the guest.
+
+    network --tx-->  head, ..., tail  --> guest
+    network <--rx--  head, ..., tail  <-- guest
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from zope.interface import implementer
+
+from colo_twisted.counters import Counters
+from colo_twisted.interfaces import Direction, IChain, IFilter, INetdev
+from colo_twisted.options.errors import StartError
+from colo_twisted.packets.batch import Batch
+
+_Steps = tuple[tuple[IFilter, Callable[[Batch, Direction], Batch | None]], ...]
+
+
+@dataclass
+class ChainCounters(Counters):
+    """What the ends of the chain can't pass on."""
+
+    dropped_no_guest: int = 0  # no -device is plugged in
+
+
+@implementer(IChain)
+class Chain:
+    """A netdev (its network side), a guest (another netdev, or None), and the filters between them."""
+
+    def __init__(self, network: INetdev, guest: INetdev | None) -> None:
+        self.network = network
+        self.guest = guest
+        self.counters: ChainCounters = ChainCounters()
+        self.filters: list[IFilter] = []  # head first
+        self._steps: dict[Direction, _Steps] = {Direction.TX: (), Direction.RX: ()}
+        self._holders: dict[Direction, set[str]] = {Direction.TX: set(), Direction.RX: set()}
+        self._sources: dict[Direction, INetdev | None] = {Direction.TX: network, Direction.RX: guest}
+
+    # the filters
+
+    def insert(self, new: IFilter) -> None:
+        """Put a filter where it asks to stand. Raises StartError if the filter that it names isn't here."""
+        if new.position == "head":
+            index = 0
+        elif new.position == "tail":
+            index = len(self.filters)
+        else:
+            index = self._index_of(new) + (new.insert == "behind")
+        self.filters.insert(index, new)
+        self.refresh()
+
+    def _index_of(self, new: IFilter) -> int:
+        neighbour = new.position.removeprefix("id=")
+        for index, known in enumerate(self.filters):
+            if known.id == neighbour:
+                return index
+        raise StartError(
+            f"-object ...,id={new.id}: property 'position': netdev '{self.network.id}' has no filter '{neighbour}'"
+        )
+
+    def remove(self, old: IFilter) -> None:
+        """Take a filter out; what passes from now on passes without it."""
+        self.filters.remove(old)
+        self.refresh()
+        for direction in Direction:
+            self.let_go(old.id, direction)
+
+    def refresh(self) -> None:
+        """Look again at which filters are on, and which way they look."""
+        head_first = [known for known in self.filters if known.status]
+        for direction, order in ((Direction.TX, head_first), (Direction.RX, head_first[::-1])):
+            self._steps[direction] = tuple((known, known.receive) for known in order if direction in known.directions)
+
+    # the frames
+
+    def start(self) -> None:
+        """Let both ends begin to read."""
+        self.network.pressure_changed = self._network_pressure
+        if self.guest is not None:
+            self.guest.pressure_changed = self._guest_pressure
+            self.guest.start(self.receive_rx)
+        self.network.start(self.receive_tx)
+
+    def receive_tx(self, batch: Batch) -> None:
+        """From the network."""
+        self._pass(self._steps[Direction.TX], Direction.TX, batch)
+
+    def receive_rx(self, batch: Batch) -> None:
+        """From the guest."""
+        self._pass(self._steps[Direction.RX], Direction.RX, batch)
+
+    def inject(self, behind: IFilter, direction: Direction, batch: Batch) -> None:
+        order = self.filters if direction is Direction.TX else self.filters[::-1]
+        further = order[order.index(behind) + 1 :]
+        steps = tuple(step for step in self._steps[direction] if step[0] in further)
+        self._pass(steps, direction, batch)
+
+    def _pass(self, steps: _Steps, direction: Direction, batch: Batch) -> None:
+        for _, receive in steps:
+            passed = receive(batch, direction)
+            if passed is None:
+                return
+            batch = passed
+        if direction is Direction.RX:
+            self.network.send(batch)
+        elif self.guest is not None:
+            self.guest.send(batch)
+        else:
+            self.counters.dropped_no_guest += len(batch)
+
+    # making the source wait
+
+    def hold(self, holder: str, direction: Direction) -> None:
+        holders = self._holders[direction]
+        source = self._sources[direction]
+        if not holders and source is not None:
+            source.pause()
+        holders.add(holder)
+
+    def let_go(self, holder: str, direction: Direction) -> None:
+        holders = self._holders[direction]
+        source = self._sources[direction]
+        if holder in holders:
+            holders.remove(holder)
+            if not holders and source is not None:
+                source.resume()
+
+    def press(self, holder: str, direction: Direction, full: bool) -> None:
+        """Hold or let go."""
+        (self.hold if full else self.let_go)(holder, direction)
+
+    def _guest_pressure(self, full: bool) -> None:
+        self.press("the guest", Direction.TX, full)
+
+    def _network_pressure(self, full: bool) -> None:
+        self.press("the network", Direction.RX, full)
+
+    # vnet headers
+
+    @property
+    def carries_vnet_hdr(self) -> bool:
+        """Whether every filter passes vnet headers on."""
+        return all(known.vnet_hdr_support for known in self.filters)
+
+    def settle_offloads(self) -> None:
+        """Offloads are on when everything here carries vnet headers: then no packet must be finished in between."""
+        ends = [end for end in (self.network, self.guest) if end is not None]
+        on = self.carries_vnet_hdr and all(end.vnet_hdr for end in ends)
+        for end in ends:
+            end.set_offloads(on)

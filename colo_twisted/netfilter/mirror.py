@@ -1,0 +1,69 @@
+"""``filter-mirror``: a copy of each packet goes to outdev, the packet itself goes on whatever happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zope.interface import implementer
+
+from colo_twisted.counters import Counters
+from colo_twisted.interfaces import Direction, FrontEnd, IFilter, IMachine
+from colo_twisted.netfilter.base import Filter, FilterProperties
+from colo_twisted.options.declare import ObjectType, prop
+from colo_twisted.options.kinds import Boolean, Reference, Size
+from colo_twisted.packets.batch import Batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class MirrorProperties(FilterProperties):
+    """QEMU's, and ``max_backlog``."""
+
+    outdev: str = prop(Reference("chardev"), "where the copies go")
+    vnet_hdr_support: bool = prop(Boolean(), "the copies carry vnet headers", default=False)
+    max_backlog: int = prop(
+        Size(least=1 << 17), "bytes that the peer may fall behind; beyond them it is disconnected", default=64 << 20
+    )
+
+
+@dataclass
+class MirrorCounters(Counters):
+    """Frames, and peers that were too slow."""
+
+    mirrored: int = 0
+    not_mirrored_no_peer: int = 0
+    disconnected_slow_peer: int = 0
+
+
+@implementer(IFilter)
+class FilterMirror(Filter):
+    """
+    Never delays its guest, and never leaves a hole in its stream.
+
+    What the peer doesn't take waits in the chardev; past ``max_backlog`` the peer loses its place
+    and may come again as new.
+    """
+
+    def __init__(self, properties: MirrorProperties, machine: IMachine) -> None:
+        super().__init__(properties, machine)
+        self.counters: MirrorCounters = MirrorCounters()
+        self.vnet_hdr_support = properties.vnet_hdr_support
+        self.max_backlog = properties.max_backlog
+        self._outdev = machine.chardev(properties.outdev)
+        self._outdev.attach(FrontEnd(f"filter-mirror '{self.id}'", self.vnet_hdr_support))
+
+    def receive(self, batch: Batch, direction: Direction) -> Batch | None:
+        outdev = self._outdev
+        if not outdev.connected:
+            self.counters.not_mirrored_no_peer += len(batch)
+            return batch
+        self.counters.mirrored += len(batch)
+        outdev.write(batch)
+        if outdev.backlog > self.max_backlog:
+            self.counters.disconnected_slow_peer += 1
+            outdev.disconnect(
+                f"it fell more than max_backlog={self.max_backlog} bytes behind filter-mirror '{self.id}'"
+            )
+        return batch
+
+
+MIRROR = ObjectType("filter-mirror", "sends a copy of each packet to a chardev", MirrorProperties, FilterMirror)

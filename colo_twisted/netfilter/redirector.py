@@ -1,0 +1,106 @@
+"""``filter-redirector``: packets leave the chain to outdev, and enter it from indev."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zope.interface import implementer
+
+from colo_twisted.counters import Counters
+from colo_twisted.interfaces import Direction, FrontEnd, IFilter, IMachine
+from colo_twisted.netfilter.base import Filter, FilterProperties
+from colo_twisted.options.declare import ObjectType, prop
+from colo_twisted.options.errors import OptionError
+from colo_twisted.options.kinds import Boolean, Reference, Size
+from colo_twisted.packets.batch import Batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedirectorProperties(FilterProperties):
+    """QEMU's, and ``max_backlog``."""
+
+    indev: str | None = prop(Reference("chardev"), "packets from here enter the chain behind this filter", default=None)
+    outdev: str | None = prop(Reference("chardev"), "packets go there and no further on", default=None)
+    vnet_hdr_support: bool = prop(Boolean(), "frames on both chardevs carry vnet headers", default=False)
+    max_backlog: int = prop(
+        Size(least=1 << 17), "bytes that may wait for outdev's peer; frames beyond are dropped", default=16 << 20
+    )
+
+    def check(self) -> None:
+        if self.indev is None and self.outdev is None:
+            raise OptionError("at least one of the properties 'indev' and 'outdev' is needed")
+        if self.indev == self.outdev:
+            raise OptionError("properties 'indev' and 'outdev' take different chardevs")
+
+
+@dataclass
+class RedirectorCounters(Counters):
+    """Frames, by where they went."""
+
+    redirected: int = 0
+    injected: int = 0
+    dropped_no_peer: int = 0  # outdev has no peer: a secondary fails closed
+    dropped_backlog: int = 0  # outdev's peer is max_backlog bytes behind
+    dropped_off: int = 0  # came in on indev while status was off
+
+
+@implementer(IFilter)
+class FilterRedirector(Filter):
+    """
+    Makes the source wait while outdev's peer takes less than comes; indev is always read.
+
+    Off means off both ways: nothing is taken from the chain, and what indev brings is dropped.
+    """
+
+    def __init__(self, properties: RedirectorProperties, machine: IMachine) -> None:
+        super().__init__(properties, machine)
+        self.counters: RedirectorCounters = RedirectorCounters()
+        self.vnet_hdr_support = properties.vnet_hdr_support
+        self.max_backlog = properties.max_backlog
+        owner = f"filter-redirector '{self.id}'"
+        self._outdev = None
+        if properties.outdev is not None:
+            self._outdev = machine.chardev(properties.outdev)
+            self._outdev.attach(FrontEnd(owner, self.vnet_hdr_support, pressure_changed=self._outdev_pressure))
+        if properties.indev is not None:
+            indev = machine.chardev(properties.indev)
+            indev.attach(FrontEnd(owner, self.vnet_hdr_support, receive=self._inject))
+
+    def receive(self, batch: Batch, direction: Direction) -> Batch | None:
+        outdev = self._outdev
+        if outdev is None:
+            return batch
+        if not outdev.connected:
+            self.counters.dropped_no_peer += len(batch)
+        elif outdev.backlog + len(batch.data) > self.max_backlog:
+            self.counters.dropped_backlog += len(batch)
+            self.report.warn(
+                f"dropped frames: the peer of outdev is max_backlog={self.max_backlog} bytes behind", kind="backlog"
+            )
+        else:
+            self.counters.redirected += len(batch)
+            outdev.write(batch)
+        return None
+
+    def _inject(self, batch: Batch) -> None:
+        if not self.status:
+            self.counters.dropped_off += len(batch)
+            return
+        self.counters.injected += len(batch)
+        chain = self.machine.chain(self.netdev)
+        for direction in Direction:
+            if direction in self.directions:
+                chain.inject(self, direction, batch)
+
+    def _outdev_pressure(self, full: bool) -> None:
+        chain = self.machine.chain(self.netdev)
+        for direction in self.directions:
+            (chain.hold if full else chain.let_go)(self.id, direction)
+
+
+REDIRECTOR = ObjectType(
+    "filter-redirector",
+    "sends packets to a chardev, takes packets from another",
+    RedirectorProperties,
+    FilterRedirector,
+)

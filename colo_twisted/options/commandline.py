@@ -1,0 +1,149 @@
+"""From the words of a command line to a checked configuration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from colo_twisted.interfaces import IObjectType
+from colo_twisted.options import declare
+from colo_twisted.options.configuration import Configuration, Definition, blaming
+from colo_twisted.options.errors import OptionError
+from colo_twisted.options.keyval import Pairs, join, split
+from colo_twisted.options.readconfig import read_sections
+
+# option, and the key that its first, keyless element stands for
+TYPE_KEYS = {"chardev": "backend", "netdev": "type", "device": "driver", "object": "qom-type"}
+_SPELLINGS = {"chrdev": "chardev"}  # the COLO-proxy document's
+
+USAGE = """\
+Usage: twistd [options] colo [OPTION VALUE]...
+
+QEMU's COLO-proxy as a service. Options are QEMU's, with one dash or two, each any number of times:
+  -chardev TYPE,id=ID[,...]         a connection that carries frames (-chrdev is taken too)
+  -netdev TYPE,id=ID[,...]          a cable to the network, or to a guest
+  -device MODEL,netdev=ID[,...]     plugs a guest in: guest=NETDEV, or a TAP of the device's id
+  -object TYPE,id=ID[,...]          filters, in the order of the chain
+  -readconfig FILE                  the same options from a file in QEMU's form
+  -help                             this text; OPTION help and OPTION TYPE,help say more
+
+Example (the primary of a pair):
+  twistd -n colo -netdev tap,id=hn0,br=br0 -device e1000,id=e0,netdev=hn0 \\
+    -chardev socket,id=mirror0,host=10.22.1.2,port=9003,server,nowait \\
+    -object filter-mirror,id=m0,netdev=hn0,queue=tx,outdev=mirror0
+"""
+
+
+class HelpWanted(Exception):
+    """Help was asked for; the text is what to print."""
+
+
+class Types(Protocol):
+    """Where types are found by option and name."""
+
+    def find(self, option: str, name: str) -> IObjectType:
+        """Raises OptionError."""
+
+    def all(self, option: str) -> Mapping[str, IObjectType]: ...
+
+
+def parse_arguments(arguments: Sequence[str], types: Types) -> Configuration:
+    """
+    The configuration that the arguments ask for.
+
+    Raises OptionError for the first thing wrong with them, HelpWanted where they ask for help.
+    """
+    configuration = Configuration()
+    for option, text in _options(arguments):
+        if option == "readconfig":
+            configuration.definitions += _read_config(text, types)
+        else:
+            source = f"-{option} {text}"
+            with blaming(source):
+                configuration.definitions.append(_define(option, _pairs(text), source, types))
+    configuration.check()
+    return configuration
+
+
+def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each option's name, in its proper spelling, with its value."""
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        name, equals, value = word.lstrip("-").partition("=")
+        name = _SPELLINGS.get(name, name)
+        if not word.startswith("-"):
+            raise OptionError(f"'{word}' is not an option (options begin with a dash; see twistd colo -help)")
+        if name in ("help", "h", "?"):
+            raise HelpWanted(USAGE)
+        if name not in TYPE_KEYS and name != "readconfig":
+            allowed = ", ".join(f"-{known}" for known in (*TYPE_KEYS, "readconfig", "help"))
+            raise OptionError(f"{word}: there is no such option (there are: {allowed})")
+        if not equals:
+            if not rest:
+                raise OptionError(f"{word}: a value must follow (see twistd colo -help)")
+            value = rest.pop(0)
+        while rest and rest[0].startswith(","):  # the COLO-proxy document writes 'socket ,id=id'
+            value += rest.pop(0)
+        yield name, value
+
+
+def _pairs(text: str) -> Pairs:
+    if not text.startswith("{"):
+        return split(text)
+    try:
+        return list(_flattened(json.loads(text)))
+    except ValueError as error:
+        raise OptionError(f"not JSON: {error}") from None
+
+
+def _flattened(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """QEMU's JSON form of an option as pairs: inner objects become dotted keys."""
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            yield from _flattened(inner, f"{prefix}{key}.")
+        elif isinstance(inner, bool):
+            yield prefix + key, "on" if inner else "off"
+        else:
+            yield prefix + key, str(inner)
+
+
+def _define(option: str, pairs: Pairs, source: str, types: Types) -> Definition:
+    name, rest = _type_of(option, pairs)
+    if name == "help":
+        raise HelpWanted(_list_of(option, types))
+    found = types.find(option, name)
+    if (None, "help") in rest:
+        raise HelpWanted(f"-{option} {name}: {found.summary}\n" + "\n".join(declare.help_lines(found.properties)))
+    return Definition(option, found, declare.parse(found.properties, rest), source)
+
+
+def _type_of(option: str, pairs: Pairs) -> tuple[str, Pairs]:
+    type_key = TYPE_KEYS[option]
+    for index, (key, value) in enumerate(pairs):
+        if key == type_key or (key is None and index == 0):
+            return value, pairs[:index] + pairs[index + 1 :]
+    raise OptionError(f"the type is missing: -{option} TYPE,... (-{option} help lists them)")
+
+
+def _list_of(option: str, types: Types) -> str:
+    known = types.all(option)
+    width = max(map(len, known))
+    return f"-{option} TYPE,id=ID,...; the types:\n" + "\n".join(
+        f"  {name:<{width}}  {known[name].summary}" for name in sorted(known)
+    )
+
+
+def _read_config(path: str, types: Types) -> Iterator[Definition]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, ValueError) as error:
+        raise OptionError(f"-readconfig {path}: {getattr(error, 'strerror', None) or error}") from None
+    for section in read_sections(text, f"-readconfig {path}"):
+        source = f"-readconfig {path}:{section.line}: [{section.option}] {join(section.pairs)}"
+        with blaming(source):
+            if section.option not in TYPE_KEYS:
+                raise OptionError(f"there is no such group (there are: {', '.join(TYPE_KEYS)})")
+            yield _define(section.option, section.pairs, source, types)

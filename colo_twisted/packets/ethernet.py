@@ -1,0 +1,27 @@
+"""Ethernet: addresses and the type field (IEEE 802.3)."""
+
+from __future__ import annotations
+
+TYPE_AT = 12
+HEADER_SIZE = 14
+
+# what is met on a guest's LAN; anything else is carried all the same
+KNOWN_TYPES = frozenset(
+    bytes.fromhex(number)
+    for number in (
+        "0800",  # IPv4
+        "0806",  # ARP
+        "86dd",  # IPv6
+        "8100",  # 802.1Q
+        "88a8",  # 802.1ad
+        "8035",  # RARP
+        "88cc",  # LLDP
+        "888e",  # EAPOL
+        "88b5",  # local experimental, our marker frames
+    )
+)
+
+
+def has_known_type(packet: bytes) -> bool:
+    """Whether the packet's bytes 12 and 13 are one of the types in KNOWN_TYPES; False if it is too short."""
+    return packet[TYPE_AT:HEADER_SIZE] in KNOWN_TYPES

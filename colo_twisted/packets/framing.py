@@ -1,0 +1,113 @@
+"""
+The chardev wire, incoming: a byte stream cut anywhere becomes batches of whole frames.
+
+The format is QEMU's for its net chardevs and its socket and stream netdevs: a 4-byte big-endian
+length L and L bytes; with vnet headers a 4-byte big-endian length V between them, and the first V of
+the L bytes are a virtio-net header.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from colo_twisted.packets.batch import LENGTH_SIZE, MAX_FRAME, MIN_PACKET, VNET_LENGTH_SIZE, Batch
+from colo_twisted.packets.ethernet import has_known_type
+from colo_twisted.packets.vnet import HEADER_SIZES
+
+_length_at = struct.Struct(">I").unpack_from
+_lengths_at = struct.Struct(">II").unpack_from
+
+
+class FrameDecoder:
+    """
+    Resumes anywhere, in the middle of a length field too, and never holds more than one frame.
+
+    A stream that breaks the protocol sets ``broken`` to one line saying how; frames before that point
+    are still returned, and everything behind it is ignored.
+    """
+
+    def __init__(self, vnet_hdr: bool) -> None:
+        self.vnet_hdr = vnet_hdr
+        self.broken: str | None = None
+        self._header = LENGTH_SIZE + VNET_LENGTH_SIZE * vnet_hdr
+        self._parts: list[bytes] = []  # the beginning of a frame whose end has not come yet
+        self._held = 0  # bytes in _parts
+        self._needed = 0  # bytes that must be there before looking again
+        self._first = True
+
+    @property
+    def held(self) -> int:
+        """Bytes of a part frame that wait for the rest of it."""
+        return self._held
+
+    def feed(self, data: bytes) -> Batch | None:
+        """Take received bytes; return the frames that are whole now, or None if there are none."""
+        if self.broken is not None:
+            return None
+        if self._held:
+            self._parts.append(data)
+            self._held += len(data)
+            if self._held < self._needed:
+                return None
+            data = b"".join(self._parts)
+            self._parts.clear()
+            self._held = 0
+        batch = self._whole_frames(data)
+        if self._first and len(batch):
+            self._first = False
+            self._check_first(batch)
+            if self.broken is not None:
+                return None
+        return batch if len(batch) else None
+
+    def _whole_frames(self, data: bytes) -> Batch:
+        header = self._header
+        places = [0]
+        at = 0
+        end = len(data)
+        needed = header
+        while end - at >= header:
+            if self.vnet_hdr:
+                length, vnet_length = _lengths_at(data, at)
+            else:
+                (length,) = _length_at(data, at)
+                vnet_length = 0
+            if length > MAX_FRAME or length - vnet_length < MIN_PACKET or vnet_length not in HEADER_SIZES:
+                self.broken = self._why_refused(length, vnet_length)
+                return Batch(data[:at], places, self.vnet_hdr)
+            needed = header + length
+            if at + needed > end:
+                break
+            at += needed
+            places.append(at)
+            needed = header
+        if at == end:
+            return Batch(data, places, self.vnet_hdr)
+        self._parts.append(data[at:])
+        self._held = end - at
+        self._needed = needed
+        return Batch(data[:at], places, self.vnet_hdr)
+
+    def _why_refused(self, length: int, vnet_length: int) -> str:
+        if vnet_length not in HEADER_SIZES:
+            why = f"a vnet header of {vnet_length} bytes (allowed: 0, 10, 12, 20)"
+            if self._first:
+                why += "; the peer seems to send none: set vnet_hdr_support alike at both ends"
+            return why
+        if length > MAX_FRAME:
+            return f"a frame of {length} bytes (allowed: at most {MAX_FRAME})"
+        return f"a packet of {length - vnet_length} bytes (allowed: at least {MIN_PACKET}, an Ethernet header)"
+
+    def _check_first(self, batch: Batch) -> None:
+        """A stream with vnet headers read as one without them: the first packet begins with the vnet length."""
+        if self.vnet_hdr:
+            return
+        packet = next(batch.packets())
+        vnet_length = int.from_bytes(packet[:VNET_LENGTH_SIZE], "big")
+        if vnet_length not in HEADER_SIZES or has_known_type(packet):
+            return
+        if has_known_type(packet[VNET_LENGTH_SIZE + vnet_length :]):
+            self.broken = (
+                f"the first packet begins with a vnet header of {vnet_length} bytes, and none is expected here;"
+                " set vnet_hdr_support alike at both ends"
+            )

@@ -1,0 +1,165 @@
+"""
+``twistd colo``: options and service.
+
+An application that embeds the proxy makes ``Options``, lets it parse a list of words, and gives it
+to ``makeService``; both raise for what is wrong. Under twistd the same errors become one line and
+exit status 1.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, NoReturn
+
+from twisted.application.service import IService, MultiService, Service
+from twisted.logger import Logger
+from twisted.python import usage
+
+from colo_twisted.machine import Machine
+from colo_twisted.options.commandline import USAGE, HelpWanted, parse_arguments
+from colo_twisted.options.configuration import Configuration
+from colo_twisted.options.errors import OptionError, StartError
+from colo_twisted.registry import Registry
+
+PROGRAM = "twistd colo"
+_SHOWN_BYTES = 90  # of an exception's text, in the shell that started a daemon
+
+_log = Logger("colo_twisted")
+
+
+class Options(usage.Options):
+    """QEMU's options for the proxy; ``configuration`` is what they ask for."""
+
+    configuration: Configuration
+    parent: usage.Options | None = None  # twistd's own, when it is twistd that parses
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """
+        Parse the words of a command line and check all that can be checked before anything is opened.
+
+        @raise usage.UsageError: outside twistd; the text is one line.
+        """
+        try:
+            self.configuration = parse_arguments(sys.argv[1:] if options is None else options, Registry())
+        except HelpWanted as help:
+            print(help)
+            sys.exit(0)
+        except OptionError as error:
+            if self.under_twistd:
+                _exit_with(str(error))
+            raise usage.UsageError(str(error)) from None
+
+    @property
+    def under_twistd(self) -> bool:
+        """Whether these are the options of a twistd command, not of an application that embeds the service."""
+        return self.parent is not None
+
+    def getUsage(self, width: int | None = None) -> str:
+        return USAGE
+
+
+def makeService(options: Options) -> IService:
+    """
+    The proxy as a service.
+
+    @raise StartError: what the options name doesn't fit together. Starting the service raises it for
+        what can't be opened; nothing is left behind then.
+    """
+    from twisted.internet import reactor
+
+    try:
+        machine = Machine(options.configuration, reactor)
+    except StartError as error:
+        if options.under_twistd:
+            _exit_with(str(error))
+        raise
+    if options.parent is None:
+        return machine
+    service = _TwistdService(daemon=not options.parent["nodaemon"])
+    machine.setServiceParent(service)
+    _Signals(machine, reactor).setServiceParent(service)
+    return service
+
+
+def _exit_with(line: str) -> NoReturn:
+    print(f"{PROGRAM}: {line}", file=sys.stderr)
+    sys.exit(1)
+
+
+class _TwistdService(MultiService):
+    """
+    Turns a failed start into what a shell can show.
+
+    twistd prints a traceback for an exception here, and of a daemon's it passes 100 bytes to the
+    shell; SystemExit would leave its pidfile, and the daemon's parent waiting for ever.
+    """
+
+    def __init__(self, daemon: bool) -> None:
+        super().__init__()
+        self._daemon = daemon
+
+    def privilegedStartService(self) -> None:
+        try:
+            super().privilegedStartService()
+        except StartError as error:
+            line = str(error)
+            if self._daemon:
+                _log.critical("{program}: {line}", program=PROGRAM, line=line)
+            sys.excepthook = _quiet_about(error, None if self._daemon else f"{PROGRAM}: {line}", sys.excepthook)
+            raise _short(line) from None
+
+
+class colo(Exception):
+    """A failed start, under the shortest name: the shell of a daemon shows it before the text."""
+
+    __module__ = "builtins"
+
+
+def _short(line: str) -> Exception:
+    room = _SHOWN_BYTES - len("colo: ")
+    return colo(line if len(line.encode()) <= room else line.encode()[: room - 3].decode(errors="ignore") + "...")
+
+
+_Hook = Callable[[type[BaseException], BaseException, TracebackType | None], Any]
+
+
+def _quiet_about(known: StartError, line: str | None, otherwise: _Hook) -> _Hook:
+    """An excepthook that prints only the line for what is known already."""
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not isinstance(error, colo):
+            otherwise(kind, error, trace)
+        elif line is not None:
+            os.write(2, f"{line}\n".encode())
+
+    return hook
+
+
+class _Signals(Service):
+    """
+    SIGTERM is an orderly end, with exit status 0; SIGUSR2 logs the counters; SIGHUP is ignored.
+
+    Twisted's own handler for SIGTERM ends the process by that signal after its shutdown, which a
+    service manager may take for a crash; for SIGHUP it has none.
+    """
+
+    def __init__(self, machine: Machine, reactor: Any) -> None:
+        self._machine = machine
+        self._reactor = reactor
+
+    def startService(self) -> None:
+        super().startService()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGUSR2, lambda *_: self._reactor.callFromThread(self._machine.log_counters))
+        self._reactor.callWhenRunning(self._replace_sigterm)
+
+    def _replace_sigterm(self) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: self._reactor.callFromThread(self._stop))
+
+    def _stop(self) -> None:
+        if self._reactor.running:
+            self._reactor.stop()

@@ -1,0 +1,89 @@
+"""Every type that an option can name: ours, and what other packages add as Twisted plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.plugin import getPlugins
+
+from colo_twisted.chardev.null import NULL
+from colo_twisted.chardev.pair import PAIR
+from colo_twisted.chardev.socket import SOCKET
+from colo_twisted.counters import Counters
+from colo_twisted.interfaces import IMachine, IObjectType
+from colo_twisted.netdev import stream
+from colo_twisted.netdev.device import DEVICES
+from colo_twisted.netdev.tap import TAP
+from colo_twisted.netfilter.buffer import BUFFER
+from colo_twisted.netfilter.drop import DROP
+from colo_twisted.netfilter.dump import DUMP
+from colo_twisted.netfilter.mirror import MIRROR
+from colo_twisted.netfilter.redirector import REDIRECTOR
+from colo_twisted.options.declare import ObjectType, Properties, prop
+from colo_twisted.options.errors import OptionError
+from colo_twisted.options.kinds import Ignored, one_of
+
+_NOT_HERE = {
+    "filter-replay": "record and replay is QEMU's own",
+    "filter-rewriter": "it comes with a later version",
+    "colo-compare": "it comes with a later version",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class IOThreadProperties(Properties):
+    """QEMU's; here everything runs in the reactor's thread."""
+
+    poll_max_ns: str | None = prop(Ignored(), "taken", default=None, name="poll-max-ns")
+    poll_grow: str | None = prop(Ignored(), "taken", default=None, name="poll-grow")
+    poll_shrink: str | None = prop(Ignored(), "taken", default=None, name="poll-shrink")
+    aio_max_batch: str | None = prop(Ignored(), "taken", default=None, name="aio-max-batch")
+
+
+class IOThread:
+    """A name that other options may refer to."""
+
+    def __init__(self, properties: IOThreadProperties, machine: IMachine) -> None:
+        self.id = properties.id
+        self.counters = Counters()
+
+    def open(self) -> None:
+        """There is no thread."""
+
+    start = stop = open
+
+
+IOTHREAD = ObjectType("iothread", "taken for QEMU's sake", IOThreadProperties, IOThread)
+
+_OURS: dict[str, tuple[ObjectType, ...]] = {
+    "chardev": (SOCKET, PAIR, NULL),
+    "netdev": (TAP, stream.SOCKET, stream.STREAM),
+    "device": DEVICES,
+    "object": (MIRROR, REDIRECTOR, DROP, BUFFER, DUMP, IOTHREAD),
+}
+
+
+class Registry:
+    """Finds types. Other packages are looked at only for a name that isn't ours: that takes time."""
+
+    def find(self, option: str, name: str) -> IObjectType:
+        """The type of that name. Raises OptionError."""
+        for ours in _OURS[option]:
+            if ours.name == name:
+                return ours
+        if name in _NOT_HERE:
+            raise OptionError(f"the type '{name}' is not available: {_NOT_HERE[name]}")
+        known = self.all(option)
+        if name not in known:
+            raise OptionError(f"there is no type '{name}' (there are: {one_of(known)})")
+        return known[name]
+
+    def all(self, option: str) -> Mapping[str, IObjectType]:
+        """All types of an option by name."""
+        known: dict[str, IObjectType] = {ours.name: ours for ours in _OURS[option]}
+        if option == "object":
+            plugins: Any = getPlugins(IObjectType)
+            known = {plugin.name: plugin for plugin in plugins} | known
+        return known

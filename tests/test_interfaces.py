@@ -1,0 +1,39 @@
+"""Every provider of an interface, fake and real, keeps what the interface promises."""
+
+from __future__ import annotations
+
+import pytest
+from zope.interface.verify import verifyClass
+
+from colo_twisted.chardev.null import NullChardev
+from colo_twisted.chardev.pair import PairEnd
+from colo_twisted.chardev.socket import SocketChardev
+from colo_twisted.interfaces import IChain, IChardev, IFilter, IMachine, INetdev, IObject
+from colo_twisted.machine import Machine
+from colo_twisted.netdev.stream import StreamNetdev
+from colo_twisted.netdev.tap import Tap
+from colo_twisted.netdev.tun import ITun, KernelTun
+from colo_twisted.netfilter.buffer import FilterBuffer
+from colo_twisted.netfilter.chain import Chain
+from colo_twisted.netfilter.drop import FilterDrop
+from colo_twisted.netfilter.dump import FilterDump
+from colo_twisted.netfilter.mirror import FilterMirror
+from colo_twisted.netfilter.redirector import FilterRedirector
+from colo_twisted.registry import IOThread
+from tests.support.fakes import FakeChain, FakeChardev, FakeMachine, FakeNetdev
+
+
+@pytest.mark.parametrize(
+    ("interface", "provider"),
+    [
+        *((IChardev, chardev) for chardev in (SocketChardev, PairEnd, NullChardev, FakeChardev)),
+        *((INetdev, netdev) for netdev in (Tap, StreamNetdev, FakeNetdev)),
+        *((IFilter, made) for made in (FilterMirror, FilterRedirector, FilterDrop, FilterBuffer, FilterDump)),
+        *((IChain, chain) for chain in (Chain, FakeChain)),
+        *((IMachine, machine) for machine in (Machine, FakeMachine)),
+        (IObject, IOThread),
+        (ITun, KernelTun),
+    ],
+)
+def test_methods(interface: type, provider: type) -> None:
+    assert verifyClass(interface, provider, tentative=True)
