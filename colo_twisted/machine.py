@@ -154,14 +154,13 @@ class Machine(Service):
         self._report.info("running")
 
     def stopService(self) -> Deferred[Any]:
-        """Stop the sources, hand on what objects hold, say what was counted, close."""
+        """Stop the sources, hand on what objects hold, close, and say what was counted."""
         super().stopService()
         for netdev in self.netdevs.values():
             netdev.pause()
         for made in self.objects.values():
             made.stop()
-        self.log_counters()
-        return self._close_all()
+        return self._close_all().addCallback(lambda _: self.log_counters())
 
     def _close_all(self) -> Deferred[Any]:
         parts: list[Any] = [*self.netdevs.values(), *self.chardevs.values()]

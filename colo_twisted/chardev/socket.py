@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,22 +9,22 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
-from colo_twisted.chardev.addresses import Address, DescriptorAddress, TCPAddress, UNIXAddress
 from colo_twisted.chardev.base import Chardev
-from colo_twisted.chardev.link import Link, LinkOptions
 from colo_twisted.interfaces import FrontEnd, IChardev, IMachine
-from colo_twisted.options.declare import ObjectType, Properties, prop
+from colo_twisted.link.addresses import Address, DescriptorAddress, TCPAddress, UNIXAddress
+from colo_twisted.link.link import Link, LinkOptions
+from colo_twisted.link.properties import ServerOrClient, check_folder, check_socket, check_unix_path
+from colo_twisted.options.declare import ObjectType, prop
 from colo_twisted.options.errors import OptionError
-from colo_twisted.options.kinds import Boolean, Duration, Ignored, Integer, Only, OnlyOff, Port, Text
+from colo_twisted.options.kinds import Boolean, Ignored, Integer, Only, OnlyOff, Port, Text
 from colo_twisted.packets.batch import Batch
 from colo_twisted.reporting import Reporter
 
-LONGEST_UNIX_PATH = 107  # sun_path less its final zero (unix(7))
 WAITING_LINE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class SocketProperties(Properties):
+class SocketProperties(ServerOrClient):
     """QEMU's properties of a socket chardev; defaults are QEMU's but for nodelay and reconnect."""
 
     host: str | None = prop(Text("a host's name or address"), "TCP: where to connect or listen", default=None)
@@ -37,16 +35,7 @@ class SocketProperties(Properties):
     path: str | None = prop(Text("a path"), "a unix socket instead of TCP", default=None)
     abstract: bool = prop(Boolean(), "unix: the path is a name in the abstract namespace", default=False)
     fd: int | None = prop(Integer(0, 1 << 20), "an inherited socket instead", default=None)
-    server: bool = prop(Boolean(), "listen instead of connecting", default=False)
     wait: bool | None = prop(Boolean(), "server: start-up waits for the peer (on unless set)", default=None)
-    reconnect: int | None = prop(
-        Duration("s", 0, 86400),
-        "client: longest delay between tries (1 unless set); 0: none after a loss",
-        default=None,
-    )
-    reconnect_ms: int | None = prop(
-        Duration("ms", 0, 86400000), "the same in milliseconds", default=None, name="reconnect-ms"
-    )
     nodelay: bool = prop(Boolean(), "TCP: send small frames at once", default=True)
     delay: bool | None = prop(Boolean(), "the opposite of nodelay", default=None)
     tls_creds: str | None = prop(Only(why="TLS is not available yet"), "refused", default=None, name="tls-creds")
@@ -58,6 +47,7 @@ class SocketProperties(Properties):
     logfile: str | None = prop(Only(why="filter-dump records frames"), "refused", default=None)
 
     def check(self) -> None:
+        super().check()
         if sum(given is not None for given in (self.host or None, self.path, self.fd)) > 1:
             raise OptionError("properties 'host', 'path' and 'fd' exclude each other")
         if self.path is None and self.fd is None:
@@ -65,26 +55,18 @@ class SocketProperties(Properties):
                 raise OptionError("property 'port' is missing (or 'path', or 'fd')")
             if self.host is None and not self.server:
                 raise OptionError("property 'host' is missing: where to connect")
-        if self.path is not None and len(self.path.encode()) > LONGEST_UNIX_PATH:
-            raise OptionError(f"property 'path' takes at most {LONGEST_UNIX_PATH} bytes")
+        check_unix_path("path", self.path)
         if self.port is not None and self.to is not None and not self.port <= self.to:
             raise OptionError(f"property 'to' takes a port from 'port' ({self.port}) on; got '{self.to}'")
         if not TCPAddress("", 0, ipv4=self.ipv4, ipv6=self.ipv6).families:
             raise OptionError("properties 'ipv4' and 'ipv6' can't both be off")
         if self.wait and not self.server:
             raise OptionError("property 'wait' is for servers (server=on)")
-        if self.reconnect is not None and self.reconnect_ms is not None:
-            raise OptionError("properties 'reconnect' and 'reconnect-ms' exclude each other")
-        if self.server and (self.reconnect or self.reconnect_ms):
-            raise OptionError("property 'reconnect' is for clients (server=off)")
 
     def check_host(self) -> None:
-        if self.fd is not None:
-            check_socket(self.fd)
+        check_socket("fd", self.fd)
         if self.path is not None and self.server and not self.abstract:
-            folder = os.path.dirname(self.path) or "."
-            if not os.path.isdir(folder):
-                raise OptionError(f"property 'path': there is no folder {folder}")
+            check_folder("path", self.path)
 
     @property
     def address(self) -> Address:
@@ -96,27 +78,10 @@ class SocketProperties(Properties):
         return TCPAddress(self.host or "", self.port, self.to, self.ipv4, self.ipv6)
 
     @property
-    def reconnect_seconds(self) -> float:
-        if self.fd is not None:
-            return 0.0
-        if self.reconnect_ms is not None:
-            return self.reconnect_ms / 1000
-        return LinkOptions.reconnect if self.reconnect is None else float(self.reconnect)
-
-    @property
     def link_options(self) -> LinkOptions:
         nodelay = self.nodelay if self.delay is None else not self.delay
-        return LinkOptions(self.address, self.server, self.reconnect_seconds, nodelay)
-
-
-def check_socket(fd: int) -> None:
-    """Raise OptionError unless this process inherited a socket as that descriptor."""
-    try:
-        is_socket = stat.S_ISSOCK(os.fstat(fd).st_mode)
-    except OSError:
-        raise OptionError(f"property 'fd': this process has no descriptor {fd}") from None
-    if not is_socket:
-        raise OptionError(f"property 'fd': descriptor {fd} is not a socket")
+        reconnect = 0.0 if self.fd is not None else self.reconnect_seconds
+        return LinkOptions(self.address, self.server, reconnect, nodelay)
 
 
 @implementer(IChardev)

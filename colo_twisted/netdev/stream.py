@@ -13,28 +13,28 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from colo_twisted.chardev.addresses import Address, DescriptorAddress, TCPAddress, UNIXAddress
-from colo_twisted.chardev.link import Link, LinkCounters, LinkOptions
-from colo_twisted.chardev.socket import LONGEST_UNIX_PATH, check_socket
 from colo_twisted.interfaces import IMachine, INetdev
+from colo_twisted.link.addresses import Address, DescriptorAddress, TCPAddress, UNIXAddress
+from colo_twisted.link.link import Link, LinkCounters, LinkOptions
+from colo_twisted.link.properties import ServerOrClient, check_folder, check_socket, check_unix_path
 from colo_twisted.options.declare import ObjectType, Properties, prop
 from colo_twisted.options.errors import OptionError
-from colo_twisted.options.kinds import Boolean, Choice, Duration, HostPort, Integer, Only, Port, Size, Text
+from colo_twisted.options.kinds import Boolean, Choice, HostPort, Integer, Only, Port, Size, Text
 from colo_twisted.packets.batch import Batch
 from colo_twisted.reporting import Reporter
 
 _DATAGRAMS = "only stream sockets carry frames here"
 
 
-@dataclass(frozen=True, kw_only=True)
-class _StreamCommon(Properties):
-    max_backlog: int = prop(
+def _backlog() -> int:
+    size: int = prop(
         Size(least=1 << 17), "bytes that may wait for the far end; frames beyond are dropped", default=16 << 20
     )
+    return size
 
 
 @dataclass(frozen=True, kw_only=True)
-class SocketProperties(_StreamCommon):
+class SocketProperties(Properties):
     """QEMU's properties of -netdev socket."""
 
     fd: int | None = prop(Integer(0, 1 << 20), "an inherited, connected socket", default=None)
@@ -43,14 +43,14 @@ class SocketProperties(_StreamCommon):
     mcast: str | None = prop(Only(why=_DATAGRAMS), "refused", default=None)
     udp: str | None = prop(Only(why=_DATAGRAMS), "refused", default=None)
     localaddr: str | None = prop(Only(why=_DATAGRAMS), "refused", default=None)
+    max_backlog: int = _backlog()
 
     def check(self) -> None:
         if sum(given is not None for given in (self.fd, self.listen, self.connect)) != 1:
             raise OptionError("exactly one of the properties 'fd', 'listen' and 'connect' is needed")
 
     def check_host(self) -> None:
-        if self.fd is not None:
-            check_socket(self.fd)
+        check_socket("fd", self.fd)
 
     @property
     def link_options(self) -> LinkOptions:
@@ -63,10 +63,9 @@ class SocketProperties(_StreamCommon):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StreamProperties(_StreamCommon):
+class StreamProperties(ServerOrClient):
     """QEMU's properties of -netdev stream."""
 
-    server: bool = prop(Boolean(), "listen instead of connecting", default=False)
     kind: str = prop(Choice("inet", "unix", "fd"), "TCP, a unix socket or an inherited one", name="addr.type")
     host: str | None = prop(Text("a host's name or address"), "inet: the host", default=None, name="addr.host")
     port: int | None = prop(Port(), "inet: the port", default=None, name="addr.port")
@@ -76,44 +75,27 @@ class StreamProperties(_StreamCommon):
     path: str | None = prop(Text("a path"), "unix: the path", default=None, name="addr.path")
     abstract: bool = prop(Boolean(), "unix: a name in the abstract namespace", default=False, name="addr.abstract")
     fd: int | None = prop(Integer(0, 1 << 20), "fd: the descriptor", default=None, name="addr.str")
-    reconnect: int | None = prop(
-        Duration("s", 0, 86400),
-        "client: longest delay between tries (1 unless set); 0: none after a loss",
-        default=None,
-    )
-    reconnect_ms: int | None = prop(
-        Duration("ms", 0, 86400000), "the same in milliseconds", default=None, name="reconnect-ms"
-    )
+    max_backlog: int = _backlog()
 
     def check(self) -> None:
+        super().check()
         needed = {"inet": ("host", "port"), "unix": ("path",), "fd": ("fd",)}[self.kind]
         for name in needed:
             if getattr(self, name) is None:
                 shown = {"fd": "str"}.get(name, name)
                 raise OptionError(f"property 'addr.{shown}' is missing: addr.type={self.kind} needs it")
-        if self.path is not None and len(self.path.encode()) > LONGEST_UNIX_PATH:
-            raise OptionError(f"property 'addr.path' takes at most {LONGEST_UNIX_PATH} bytes")
+        check_unix_path("addr.path", self.path)
         if not TCPAddress("", 0, ipv4=self.ipv4, ipv6=self.ipv6).families:
             raise OptionError("properties 'addr.ipv4' and 'addr.ipv6' can't both be off")
-        if self.reconnect is not None and self.reconnect_ms is not None:
-            raise OptionError("properties 'reconnect' and 'reconnect-ms' exclude each other")
-        if self.server and (self.reconnect or self.reconnect_ms):
-            raise OptionError("property 'reconnect' is for clients (server=off)")
 
     def check_host(self) -> None:
-        if self.fd is not None:
-            check_socket(self.fd)
+        check_socket("addr.str", self.fd)
+        if self.path is not None and self.server and not self.abstract:
+            check_folder("addr.path", self.path)
 
     @property
     def link_options(self) -> LinkOptions:
-        reconnect = LinkOptions.reconnect
-        if self.kind == "fd":
-            reconnect = 0.0
-        elif self.reconnect_ms is not None:
-            reconnect = self.reconnect_ms / 1000
-        elif self.reconnect is not None:
-            reconnect = float(self.reconnect)
-        return LinkOptions(self._address, self.server, reconnect)
+        return LinkOptions(self._address, self.server, 0.0 if self.kind == "fd" else self.reconnect_seconds)
 
     @property
     def _address(self) -> Address:

@@ -4,22 +4,49 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from typing import Protocol as Structure
 
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from colo_twisted.counters import Counters
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.framing import FrameDecoder
 
 if TYPE_CHECKING:
     from twisted.internet.tcp import Connection
 
-    from colo_twisted.chardev.link import Link
-
 WRITE_SIZE = 256 * 1024  # what the transport is given at once when it takes again; it joins what it holds
+
+
+@dataclass
+class PeerCounters(Counters):
+    """What peers sent and were sent."""
+
+    frames_in: int = 0
+    frames_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    dropped_unread_bytes: int = 0  # came in where nobody reads
+
+
+class Place(Structure):
+    """What gives a peer its place: it is told what becomes of the connection."""
+
+    pressure_changed: Callable[[bool], None]
+
+    @property
+    def counters(self) -> PeerCounters: ...
+
+    def connection_made(self, peer: Peer) -> None: ...
+
+    def connection_lost(self, peer: Peer, reason: str) -> None: ...
+
+    def protocol_broken(self, peer: Peer, how: str) -> None: ...
 
 
 @implementer(IPushProducer)
@@ -33,11 +60,12 @@ class Peer(Protocol):
 
     transport: Connection
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
-        self._paused = False
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self.paused = False
         self._waiting: deque[bytes] = deque()
         self.backlog = 0
+        self._leaving = False
         self.name = "?"
         self._decoder: FrameDecoder | None = None
         self._receive: Callable[[Batch], None] | None = None
@@ -55,7 +83,7 @@ class Peer(Protocol):
         self._receive = receive
 
     def dataReceived(self, data: bytes) -> None:
-        counters = self._link.counters
+        counters = self._place.counters
         counters.bytes_in += len(data)
         decoder = self._decoder
         if decoder is None:
@@ -69,29 +97,31 @@ class Peer(Protocol):
             else:
                 self._receive(batch)
         if decoder.broken is not None:
-            self._link.protocol_broken(self, decoder.broken)
+            self._place.protocol_broken(self, decoder.broken)
 
     # outgoing
 
     def write(self, data: bytes) -> None:
         """Send bytes, now or when the peer takes them."""
-        if self._paused:
+        if self.paused:
             self._waiting.append(data)
             self.backlog += len(data)
         else:
             self.transport.write(data)
 
     def pauseProducing(self) -> None:
-        if not self._paused:
-            self._paused = True
-            self._link.pressure_changed(True)
+        if not self.paused:
+            self.paused = True
+            self._place.pressure_changed(True)
 
     def resumeProducing(self) -> None:
-        self._paused = False
-        while self._waiting and not self._paused:
+        self.paused = False
+        while self._waiting and not self.paused:
             self._write_some()
-        if not self._paused:
-            self._link.pressure_changed(False)
+        if not self.paused:
+            self._place.pressure_changed(False)
+            if self._leaving:
+                self._leave()
 
     def _write_some(self) -> None:
         parts: list[bytes] = []
@@ -111,10 +141,10 @@ class Peer(Protocol):
     def connectionMade(self) -> None:
         self.name = _name_of(self.transport.getPeer())
         self.transport.registerProducer(self, True)
-        self._link.connection_made(self)
+        self._place.connection_made(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._link.connection_lost(self, reason.getErrorMessage())
+        self._place.connection_lost(self, reason.getErrorMessage())
 
     def wait(self) -> None:
         """Read nothing until go_on: the kernel keeps what the peer sends, and makes it wait too."""
@@ -124,9 +154,12 @@ class Peer(Protocol):
         self.transport.resumeProducing()
 
     def hang_up(self) -> None:
-        """Close once what the transport holds is sent; the backlog is given up."""
-        self._waiting.clear()
-        self.backlog = 0
+        """Close once all that was written is sent."""
+        self._leaving = True
+        if not self.paused:
+            self._leave()
+
+    def _leave(self) -> None:
         self.transport.unregisterProducer()
         self.transport.loseConnection()
 

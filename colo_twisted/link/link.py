@@ -16,11 +16,10 @@ from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
 
-from colo_twisted.chardev import liveness
-from colo_twisted.chardev.addresses import Address
-from colo_twisted.chardev.connector import Connector
-from colo_twisted.chardev.peer import Peer
-from colo_twisted.counters import Counters
+from colo_twisted.link import liveness
+from colo_twisted.link.addresses import Address
+from colo_twisted.link.connector import Connector
+from colo_twisted.link.peer import Peer, PeerCounters
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.vnet import in_form
 from colo_twisted.reporting import Reporter
@@ -31,20 +30,15 @@ GOODBYE_SECONDS = 1.0  # for what the transport still holds, when the link close
 
 
 @dataclasses.dataclass
-class LinkCounters(Counters):
-    """What came and went over one link."""
+class LinkCounters(PeerCounters):
+    """What came and went over one link, and who."""
 
-    frames_in: int = 0
-    frames_out: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
     connects: int = 0  # peers that got the place
     disconnects: int = 0  # peers that lost it
     probes: int = 0  # others that came and went while the place was taken
     refused: int = 0  # others beyond MOST_WAITING
     dead_peers: int = 0  # disconnects because nothing was answered any more
     protocol_errors: int = 0
-    dropped_unread_bytes: int = 0  # came in where nobody reads
     dropped_no_peer: int = 0  # frames written while no peer was there
     dropped_needs_vnet_hdr: int = 0  # frames that mean nothing without their vnet header, and this link carries none
     dropped_disconnect_bytes: int = 0  # backlog given up with its peer
@@ -103,6 +97,9 @@ class Link(Factory):
     def __str__(self) -> str:
         return f"{self.options.address}"
 
+    def logPrefix(self) -> str:
+        return self._report.name
+
     @property
     def connected(self) -> bool:
         return self.peer is not None
@@ -158,7 +155,6 @@ class Link(Factory):
             impatience = self._reactor.callLater(GOODBYE_SECONDS, self._abort_all)
             self._closing.addCallback(lambda _: impatience.cancel() if impatience.active() else None)
             for peer in peers:
-                self.counters.dropped_disconnect_bytes += peer.backlog
                 peer.hang_up()
         return DeferredList(done)
 
@@ -193,9 +189,11 @@ class Link(Factory):
 
     def disconnect(self, reason: str) -> None:
         """Drop the peer and what was still to be sent to it."""
-        if self.peer is not None:
-            self._report.warn(f"disconnected {self.peer.name}: {reason}", kind="disconnect")
-            self.peer.abort()
+        peer = self.peer
+        if peer is not None:
+            self._report.warn(f"disconnected {peer.name}: {reason}", kind="disconnect")
+            peer.abort()
+            self._take_place_from(peer)
 
     # what the peers say
 
@@ -223,16 +221,14 @@ class Link(Factory):
             self._waiting.remove(peer)
             self.counters.probes += 1
         elif peer is self.peer:
-            self._lost_peer(peer, reason)
-        if self._watch.running and self.peer is None and not self._waiting:
-            self._watch.stop()
-        if self._closing is not None and self.peer is None and not self._waiting and not self._closing.called:
-            self._closing.callback(None)
+            self._report.info(f"lost {peer.name}: {reason}", kind="lost")
+            self._take_place_from(peer)
+        if self.peer is None and not self._waiting:
+            self._all_gone()
 
     def protocol_broken(self, peer: Peer, how: str) -> None:
         self.counters.protocol_errors += 1
-        self._report.warn(f"protocol error of {peer.name}, disconnected: {how}", kind="protocol")
-        peer.abort()
+        self.disconnect(f"protocol error: {how}")
 
     def file_left_behind(self, reason: str) -> None:
         self._report.warn(f"could not remove {self}: {reason}")
@@ -263,14 +259,17 @@ class Link(Factory):
         if liveness.is_tcp(connection):
             liveness.keep_alive(connection, liveness.HURRIED_IDLE_SECONDS)
 
-    def _lost_peer(self, peer: Peer, reason: str) -> None:
+    def _take_place_from(self, peer: Peer) -> None:
         self.peer = None
         self.counters.disconnects += 1
         self.counters.dropped_disconnect_bytes += peer.backlog
+        if peer.paused:
+            self.pressure_changed(False)
         self.connection_changed(False)
-        if self._closing is not None:
-            return
-        self._report.info(f"lost {peer.name}: {reason}", kind="lost")
+        if self._closing is None:
+            self._fill_place()
+
+    def _fill_place(self) -> None:
         self._drop_closed()
         if self._waiting:
             follower = self._waiting.pop(0)
@@ -278,6 +277,12 @@ class Link(Factory):
             follower.go_on()
         elif self._connector is not None and self.options.reconnect:
             self._connector.connect_again()
+
+    def _all_gone(self) -> None:
+        if self._watch.running:
+            self._watch.stop()
+        if self._closing is not None and not self._closing.called:
+            self._closing.callback(None)
 
     def _drop_closed(self) -> None:
         """Those that wait are not read, so only the kernel knows that one has gone."""
