@@ -92,7 +92,8 @@ class INetdev(Interface):
 
     id: str = Attribute("The netdev's id.")
     counters: Counters = Attribute("What it has counted.")
-    vnet_hdr: bool = Attribute("Whether the batches that it gives carry vnet headers; known once it is open.")
+    vnet_hdr_support: bool = Attribute("Whether it could carry vnet headers.")
+    vnet_hdr: bool = Attribute("Whether the batches that it gives do carry them; known once it is open.")
     pressure_changed: Callable[[bool], None] = Attribute(
         "Called with True when it takes less than is sent, with False when all is taken. Set by its chain."
     )
@@ -101,7 +102,7 @@ class INetdev(Interface):
         """
         Do what needs privileges.
 
-        @param vnet_hdr: whether all else on this cable could carry vnet headers.
+        @param vnet_hdr: whether everything on this cable could carry vnet headers.
         @raise StartError: it can't be done; nothing is left behind.
         """
 

@@ -8,6 +8,7 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, gatherResults, maybeDeferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from colo_twisted import counters
@@ -93,10 +94,10 @@ class Machine(Service):
 
     def _line_up(self, filters: list[IFilter]) -> None:
         """Filters take their places in order; one that names a later one waits until that stands."""
-        placed: set[str] = set()
+        there = {"head", "tail"}
         waiting = filters
         while waiting:
-            ready = [new for new in waiting if new.position.removeprefix("id=") in placed | {"head", "tail"}]
+            ready = [new for new in waiting if new.position in there]
             if not ready:
                 names = ", ".join(f"'{new.id}' ({new.position})" for new in waiting)
                 raise StartError(f"property 'position': these filters name none that stands on a netdev: {names}")
@@ -106,7 +107,7 @@ class Machine(Service):
                     f"-object ...,id={new.id}: netdev '{new.netdev}' is a guest's; filters stand on the other"
                 )
             self.chains[new.netdev].insert(new)
-            placed.add(new.id)
+            there.add(f"id={new.id}")
             waiting = [other for other in waiting if other is not new]
 
     # open, start, stop
@@ -125,13 +126,13 @@ class Machine(Service):
                 self._open_ends(chain)
             for made in self.objects.values():
                 made.open()
-        except StartError:
+        except BaseException:
+            self._stop_objects()
             self._close_all()
             raise
 
     def _open_ends(self, chain: Chain) -> None:
-        ends = [end for end in (chain.network, chain.guest) if end is not None]
-        for end in ends:
+        for end in chain.ends:
             end.open(chain.carries_vnet_hdr)
         chain.settle_offloads()
         if chain.guest is None:
@@ -158,13 +159,22 @@ class Machine(Service):
         super().stopService()
         for netdev in self.netdevs.values():
             netdev.pause()
-        for made in self.objects.values():
-            made.stop()
+        self._stop_objects()
         return self._close_all().addCallback(lambda _: self.log_counters())
+
+    def _stop_objects(self) -> None:
+        for made in self.objects.values():
+            maybeDeferred(made.stop).addErrback(self._failed, f"stopping object '{made.id}'")
 
     def _close_all(self) -> Deferred[Any]:
         parts: list[Any] = [*self.netdevs.values(), *self.chardevs.values()]
-        return DeferredList([maybeDeferred(part.close) for part in parts], consumeErrors=True)
+        return DeferredList(
+            [maybeDeferred(part.close).addErrback(self._failed, f"closing '{part.id}'") for part in parts]
+        )
+
+    def _failed(self, failure: Failure, what: str) -> None:
+        """What one part can't do keeps no other from ending in order."""
+        _log.failure("{what} failed", failure, what=what)
 
     # what was counted
 

@@ -12,10 +12,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, NoReturn
 
 from twisted.application.service import IService, MultiService, Service
+from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 from twisted.python import usage
 
@@ -161,5 +163,5 @@ class _Signals(Service):
         signal.signal(signal.SIGTERM, lambda *_: self._reactor.callFromThread(self._stop))
 
     def _stop(self) -> None:
-        if self._reactor.running:
+        with suppress(ReactorNotRunning):  # a second SIGTERM while the first is still obeyed
             self._reactor.stop()

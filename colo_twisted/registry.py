@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from twisted.plugin import getPlugins
@@ -11,8 +10,8 @@ from twisted.plugin import getPlugins
 from colo_twisted.chardev.null import NULL
 from colo_twisted.chardev.pair import PAIR
 from colo_twisted.chardev.socket import SOCKET
-from colo_twisted.counters import Counters
-from colo_twisted.interfaces import IMachine, IObjectType
+from colo_twisted.interfaces import IObjectType
+from colo_twisted.iothread import IOTHREAD
 from colo_twisted.netdev import stream
 from colo_twisted.netdev.device import DEVICES
 from colo_twisted.netdev.tap import TAP
@@ -21,9 +20,9 @@ from colo_twisted.netfilter.drop import DROP
 from colo_twisted.netfilter.dump import DUMP
 from colo_twisted.netfilter.mirror import MIRROR
 from colo_twisted.netfilter.redirector import REDIRECTOR
-from colo_twisted.options.declare import ObjectType, Properties, prop
+from colo_twisted.options.declare import ObjectType
 from colo_twisted.options.errors import OptionError
-from colo_twisted.options.kinds import Ignored, one_of
+from colo_twisted.options.kinds import one_of
 
 _NOT_HERE = {
     "filter-replay": "record and replay is QEMU's own",
@@ -31,31 +30,6 @@ _NOT_HERE = {
     "colo-compare": "it comes with a later version",
 }
 
-
-@dataclass(frozen=True, kw_only=True)
-class IOThreadProperties(Properties):
-    """QEMU's; here everything runs in the reactor's thread."""
-
-    poll_max_ns: str | None = prop(Ignored(), "taken", default=None, name="poll-max-ns")
-    poll_grow: str | None = prop(Ignored(), "taken", default=None, name="poll-grow")
-    poll_shrink: str | None = prop(Ignored(), "taken", default=None, name="poll-shrink")
-    aio_max_batch: str | None = prop(Ignored(), "taken", default=None, name="aio-max-batch")
-
-
-class IOThread:
-    """A name that other options may refer to."""
-
-    def __init__(self, properties: IOThreadProperties, machine: IMachine) -> None:
-        self.id = properties.id
-        self.counters = Counters()
-
-    def open(self) -> None:
-        """There is no thread."""
-
-    start = stop = open
-
-
-IOTHREAD = ObjectType("iothread", "taken for QEMU's sake", IOThreadProperties, IOThread)
 
 _OURS: dict[str, tuple[ObjectType, ...]] = {
     "chardev": (SOCKET, PAIR, NULL),

@@ -9,6 +9,7 @@ from colo_twisted.chardev.null import NullChardev
 from colo_twisted.chardev.pair import PairEnd
 from colo_twisted.chardev.socket import SocketChardev
 from colo_twisted.interfaces import IChain, IChardev, IFilter, IMachine, INetdev, IObject
+from colo_twisted.iothread import IOThread
 from colo_twisted.machine import Machine
 from colo_twisted.netdev.stream import StreamNetdev
 from colo_twisted.netdev.tap import Tap
@@ -19,7 +20,6 @@ from colo_twisted.netfilter.drop import FilterDrop
 from colo_twisted.netfilter.dump import FilterDump
 from colo_twisted.netfilter.mirror import FilterMirror
 from colo_twisted.netfilter.redirector import FilterRedirector
-from colo_twisted.registry import IOThread
 from tests.support.fakes import FakeChain, FakeChardev, FakeMachine, FakeNetdev
 
 

@@ -22,7 +22,8 @@ from colo_twisted.options.kinds import Identifier
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.vnet import in_form
 
-MOST_DEFERRED = 16 << 20  # bytes that may wait for the reactor's next turn
+MOST_DEFERRED = 16 << 20  # bytes that may wait for the reactor's next turns
+MOST_A_TURN = 128  # batches of them that one turn delivers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +70,7 @@ class PairEnd(Chardev):
         self._delivering = False
         self._deferred: deque[Batch] = deque()
         self._deferred_bytes = 0
+        self._turn_awaited = False
 
     @property
     def connected(self) -> bool:
@@ -99,6 +101,8 @@ class PairEnd(Chardev):
             return
         framed = in_form(batch, facing.vnet_hdr)
         self.counters.dropped_needs_vnet_hdr += len(batch) - len(framed)
+        if not len(framed):
+            return
         if self._delivering or self._deferred:
             self._defer(framed)
         else:
@@ -106,6 +110,10 @@ class PairEnd(Chardev):
 
     def disconnect(self, reason: str) -> None:
         """The other end is this process: there is nobody to drop."""
+
+    def close(self) -> None:
+        """What still goes round in a circle ends here."""
+        self.detach()
 
     def _deliver(self, batch: Batch) -> None:
         facing = self.other.front_end
@@ -124,15 +132,23 @@ class PairEnd(Chardev):
         if self._deferred_bytes + len(batch.data) > MOST_DEFERRED:
             self.counters.dropped_loop += len(batch)
             return
-        if not self._deferred:
-            self._reactor.callLater(0, self._deliver_deferred)
         self._deferred.append(batch)
         self._deferred_bytes += len(batch.data)
+        self._await_turn()
+
+    def _await_turn(self) -> None:
+        if not self._turn_awaited:
+            self._turn_awaited = True
+            self._reactor.callLater(0, self._deliver_deferred)
 
     def _deliver_deferred(self) -> None:
-        due, self._deferred, self._deferred_bytes = self._deferred, deque(), 0
-        for batch in due:
+        self._turn_awaited = False
+        for _ in range(min(len(self._deferred), MOST_A_TURN)):
+            batch = self._deferred.popleft()
+            self._deferred_bytes -= len(batch.data)
             self._deliver(batch)
+        if self._deferred:
+            self._await_turn()
 
 
 def _create(properties: PairProperties, machine: IMachine) -> tuple[PairEnd, PairEnd]:

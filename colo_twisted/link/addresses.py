@@ -27,6 +27,7 @@ from twisted.internet.interfaces import (
     IResolutionReceiver,
     IStreamClientEndpoint,
 )
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -72,7 +73,7 @@ class TCPAddress:
         return (socket.AF_INET,) * use4 + (socket.AF_INET6,) * use6
 
     def listen(self, reactor: Any, factory: IProtocolFactory) -> IListeningPort:
-        reason: object = "no free port"
+        reason: object = "the host has no address of a family that is allowed"
         for port in range(self.port, (self.to or self.port) + 1):
             for interface in self._interfaces():
                 try:
@@ -193,6 +194,15 @@ class _UNIXPort(unix.Port):
     """A listener whose file may be gone, or out of reach since root was dropped, when it closes."""
 
     factory: Any
+    reactor: Any
+
+    def stopListening(self, connDone: Failure = connectionDone) -> Any:
+        """At once where the reactor doesn't run: after a failed start it may never run what is put off."""
+        if self.reactor.running:
+            return super().stopListening(connDone)
+        self.stopReading()
+        self.connectionLost(connDone)
+        return None
 
     def connectionLost(self, reason: Failure) -> None:
         try:

@@ -73,8 +73,8 @@ class Connector:
             return
         self._failures += 1
         if self._failures == 1:
+            reason = failure.getErrorMessage().rstrip(".")
             self._report.warn(
-                f"cannot connect: {failure.getErrorMessage()}; trying again, at most {self._max_delay:g} s apart",
-                kind="connect",
+                f"cannot connect: {reason}; trying again, at most {self._max_delay:g} s apart", kind="connect"
             )
         self.connect_again()

@@ -227,8 +227,9 @@ class Link(Factory):
             self._all_gone()
 
     def protocol_broken(self, peer: Peer, how: str) -> None:
-        self.counters.protocol_errors += 1
-        self.disconnect(f"protocol error: {how}")
+        if peer is self.peer:
+            self.counters.protocol_errors += 1
+            self.disconnect(f"protocol error: {how}")
 
     def file_left_behind(self, reason: str) -> None:
         self._report.warn(f"could not remove {self}: {reason}")
@@ -263,7 +264,7 @@ class Link(Factory):
         self.peer = None
         self.counters.disconnects += 1
         self.counters.dropped_disconnect_bytes += peer.backlog
-        if peer.paused:
+        if peer.pressing:
             self.pressure_changed(False)
         self.connection_changed(False)
         if self._closing is None:

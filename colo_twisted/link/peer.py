@@ -65,6 +65,7 @@ class Peer(Protocol):
         self.paused = False
         self._waiting: deque[bytes] = deque()
         self.backlog = 0
+        self.pressing = False  # told that the peer takes less than is written, and not yet that it took all
         self._leaving = False
         self.name = "?"
         self._decoder: FrameDecoder | None = None
@@ -110,18 +111,22 @@ class Peer(Protocol):
             self.transport.write(data)
 
     def pauseProducing(self) -> None:
-        if not self.paused:
-            self.paused = True
-            self._place.pressure_changed(True)
+        self.paused = True
+        self._press(True)
 
     def resumeProducing(self) -> None:
         self.paused = False
         while self._waiting and not self.paused:
             self._write_some()
         if not self.paused:
-            self._place.pressure_changed(False)
+            self._press(False)
             if self._leaving:
                 self._leave()
+
+    def _press(self, full: bool) -> None:
+        if full != self.pressing:
+            self.pressing = full
+            self._place.pressure_changed(full)
 
     def _write_some(self) -> None:
         parts: list[bytes] = []

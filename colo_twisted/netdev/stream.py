@@ -121,7 +121,7 @@ class StreamCounters(LinkCounters):
 class StreamNetdev:
     """A link as the end of a cable."""
 
-    vnet_hdr = False
+    vnet_hdr_support = vnet_hdr = False
 
     def __init__(self, properties: SocketProperties | StreamProperties, machine: IMachine) -> None:
         self.id = properties.id

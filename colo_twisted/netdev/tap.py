@@ -110,6 +110,7 @@ class Tap:
         self.id = properties.id
         self.properties = properties
         self.counters: TapCounters = TapCounters()
+        self.vnet_hdr_support = properties.vnet_hdr is not False
         self.vnet_hdr = False
         self.pressure_changed: Callable[[bool], None] = lambda full: None  # a TAP drops, it presses nobody
         self.name = properties.ifname or "tap"
@@ -194,6 +195,9 @@ class Tap:
         script = self._script(self.properties.downscript, scripts.IFDOWN)
         if script is None or not self._is_up:
             self._close_fd()
+            return None
+        if not self._reactor.running:  # after a failed start its threads may never run
+            self._is_down(scripts.run(script, self.name))
             return None
         done: Deferred[str | None] = deferToThreadPool(
             self._reactor, self._reactor.getThreadPool(), scripts.run, script, self.name

@@ -161,7 +161,10 @@ def explain(what: str, error: OSError) -> StartError:
         errno.EACCES: "root (CAP_NET_ADMIN) is needed",
         errno.EINVAL: "an interface of that name may exist that is no TAP, or a TAP of another kind",
         errno.ENOENT: f"there is no {DEVICE}; is the kernel's tun module loaded?",
+        errno.ENOTTY: "that is no TAP",
+        errno.EBADFD: "no TAP belongs to it yet",
     }
-    reason = os.strerror(error.errno) if error.errno else str(error)
-    hint = hints.get(error.errno or 0)
+    usual = os.strerror(error.errno) if error.errno else str(error)
+    reason = error.strerror or usual
+    hint = hints.get(error.errno or 0) if reason == usual else None
     return StartError(f"{what}: {reason}" + (f" ({hint})" if hint else ""))

@@ -35,7 +35,11 @@ class BufferCounters(Counters):
 
 @implementer(IFilter)
 class FilterBuffer(Filter):
-    """Releases in the order in which batches came, both directions together."""
+    """
+    Releases in the order in which batches came, both directions together.
+
+    Once stopped it holds nothing more: another buffer's last frames pass.
+    """
 
     def __init__(self, properties: BufferProperties, machine: IMachine) -> None:
         super().__init__(properties, machine)
@@ -44,6 +48,7 @@ class FilterBuffer(Filter):
         self._seconds = properties.interval / 1_000_000
         self._held: deque[tuple[Batch, Direction]] = deque()
         self._held_bytes = 0
+        self._stopped = False
         self._clockwork = LoopingCall(self.release)
         self._clockwork.clock = self.reactor
 
@@ -53,10 +58,13 @@ class FilterBuffer(Filter):
     def stop(self) -> None:
         if self._clockwork.running:
             self._clockwork.stop()
+        self._stopped = True
         self.release()
 
     def receive(self, batch: Batch, direction: Direction) -> Batch | None:
-        if self._held_bytes + len(batch.data) > self.max_backlog:
+        if self._stopped:
+            return batch
+        if self._held and self._held_bytes + len(batch.data) > self.max_backlog:
             self.counters.dropped_backlog += len(batch)
             return None
         self.counters.held += len(batch)

@@ -142,13 +142,17 @@ class Chain:
     # vnet headers
 
     @property
+    def ends(self) -> tuple[INetdev, ...]:
+        """The network's side and, where there is one, the guest's."""
+        return (self.network,) if self.guest is None else (self.network, self.guest)
+
+    @property
     def carries_vnet_hdr(self) -> bool:
-        """Whether every filter passes vnet headers on."""
-        return all(known.vnet_hdr_support for known in self.filters)
+        """Whether all that a packet meets here could pass vnet headers on."""
+        return all(end.vnet_hdr_support for end in self.ends) and all(known.vnet_hdr_support for known in self.filters)
 
     def settle_offloads(self) -> None:
         """Offloads are on when everything here carries vnet headers: then no packet must be finished in between."""
-        ends = [end for end in (self.network, self.guest) if end is not None]
-        on = self.carries_vnet_hdr and all(end.vnet_hdr for end in ends)
-        for end in ends:
+        on = self.carries_vnet_hdr and all(end.vnet_hdr for end in self.ends)
+        for end in self.ends:
             end.set_offloads(on)

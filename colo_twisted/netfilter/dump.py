@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from zope.interface import implementer
@@ -64,28 +65,34 @@ class FilterDump(Filter):
         self._close()
 
     def receive(self, batch: Batch, direction: Direction) -> Batch | None:
-        if self._fd is None:
+        if self._fd is not None and self._record(self._fd, records(batch, time.time(), self._maxlen)):
+            self.counters.recorded += len(batch)
+        else:
             self.counters.not_recorded += len(batch)
-            return batch
-        record = records(batch, time.time(), self._maxlen)
+        return batch
+
+    def _record(self, fd: int, record: bytes) -> bool:
         try:
-            written = os.write(self._fd, record)
+            written = os.write(fd, record)
         except OSError as error:
             self._give_up(error.strerror)
-        else:
-            if written < len(record):
-                self._give_up("no space left")
-        self.counters.recorded += len(batch)
-        return batch
+            return False
+        if written < len(record):
+            with suppress(OSError):  # a pipe; in a file the record ends with the last whole batch
+                os.ftruncate(fd, os.lseek(fd, 0, os.SEEK_CUR) - written)
+            self._give_up("no space left")
+            return False
+        return True
 
     def _give_up(self, why: str | None) -> None:
         self.report.warn(f"{self._path} can't be written, the record ends here: {why}")
         self._close()
 
     def _close(self) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            with suppress(OSError):  # what a network's file system could not write is known only now
+                os.close(fd)
 
 
 DUMP = ObjectType("filter-dump", "records packets in a pcap file", DumpProperties, FilterDump)

@@ -72,7 +72,7 @@ class FilterRedirector(Filter):
             return batch
         if not outdev.connected:
             self.counters.dropped_no_peer += len(batch)
-        elif outdev.backlog + len(batch.data) > self.max_backlog:
+        elif outdev.backlog and outdev.backlog + len(batch.data) > self.max_backlog:
             self.counters.dropped_backlog += len(batch)
             self.report.warn(
                 f"dropped frames: the peer of outdev is max_backlog={self.max_backlog} bytes behind", kind="backlog"

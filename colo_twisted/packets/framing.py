@@ -55,8 +55,9 @@ class FrameDecoder:
         batch = self._whole_frames(data)
         if self._first and len(batch):
             self._first = False
-            self._check_first(batch)
-            if self.broken is not None:
+            mismatch = self._mismatch(next(batch.packets()))
+            if mismatch is not None:
+                self.broken = mismatch
                 return None
         return batch if len(batch) else None
 
@@ -98,16 +99,14 @@ class FrameDecoder:
             return f"a frame of {length} bytes (allowed: at most {MAX_FRAME})"
         return f"a packet of {length - vnet_length} bytes (allowed: at least {MIN_PACKET}, an Ethernet header)"
 
-    def _check_first(self, batch: Batch) -> None:
-        """A stream with vnet headers read as one without them: the first packet begins with the vnet length."""
-        if self.vnet_hdr:
-            return
-        packet = next(batch.packets())
+    def _mismatch(self, packet: bytes) -> str | None:
+        """How the first packet shows that the peer sends vnet headers and none are expected: it begins with one."""
         vnet_length = int.from_bytes(packet[:VNET_LENGTH_SIZE], "big")
-        if vnet_length not in HEADER_SIZES or has_known_type(packet):
-            return
-        if has_known_type(packet[VNET_LENGTH_SIZE + vnet_length :]):
-            self.broken = (
-                f"the first packet begins with a vnet header of {vnet_length} bytes, and none is expected here;"
-                " set vnet_hdr_support alike at both ends"
-            )
+        if self.vnet_hdr or vnet_length not in HEADER_SIZES or has_known_type(packet):
+            return None
+        if not has_known_type(packet[VNET_LENGTH_SIZE + vnet_length :]):
+            return None
+        return (
+            f"the first packet begins with a vnet header of {vnet_length} bytes, and none is expected here;"
+            " set vnet_hdr_support alike at both ends"
+        )

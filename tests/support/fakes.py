@@ -67,7 +67,7 @@ class FakeNetdev:
     def __init__(self, id: str = "hn0", vnet_hdr: bool = False) -> None:
         self.id = id
         self.counters = Counters()
-        self.vnet_hdr = vnet_hdr
+        self.vnet_hdr_support = self.vnet_hdr = vnet_hdr
         self.pressure_changed: Callable[[bool], None] = lambda full: None
         self.sent: list[Batch] = []
         self.paused = False

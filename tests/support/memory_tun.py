@@ -1,0 +1,66 @@
+"""A TAP in memory: a pair of sockets that keep packets apart, as the kernel's does."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+
+from zope.interface import implementer
+
+from colo_twisted.netdev.tun import ITun, OpenedTap
+from colo_twisted.packets.vnet import TAP_HEADER_SIZE
+
+
+@implementer(ITun)
+class MemoryTun:
+    """Remembers what it was asked; ``far_end`` of a name is the interface's own side."""
+
+    header_size = TAP_HEADER_SIZE
+
+    def __init__(self) -> None:
+        self.far_ends: dict[str, socket.socket] = {}
+        self.offloads: dict[int, bool] = {}
+        self.send_buffers: dict[int, int] = {}
+        self.addresses: dict[str, bytes] = {}
+        self.bridges: dict[str, str] = {}
+        self.bridge_names = {"br0"}
+        self._adoptable: dict[int, OpenedTap] = {}
+
+    def open(self, name: str, vnet_hdr: bool) -> OpenedTap:
+        name = name.replace("%d", str(len(self.far_ends)))
+        if name in self.far_ends:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        near.setblocking(False)
+        far.setblocking(False)
+        self.far_ends[name] = far
+        opened = OpenedTap(near.detach(), name, vnet_hdr)
+        self._adoptable[opened.fd] = opened
+        return opened
+
+    def adopt(self, fd: int) -> OpenedTap:
+        if fd not in self._adoptable:
+            raise OSError(errno.EBADFD, os.strerror(errno.EBADFD))
+        return self._adoptable[fd]
+
+    def set_offloads(self, fd: int, on: bool) -> None:
+        self.offloads[fd] = on
+
+    def set_send_buffer(self, fd: int, size: int) -> None:
+        self.send_buffers[fd] = size
+
+    def set_address(self, name: str, address: bytes) -> None:
+        self.addresses[name] = address
+
+    def add_to_bridge(self, name: str, bridge: str) -> None:
+        if bridge not in self.bridge_names:
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+        self.bridges[name] = bridge
+
+    def is_up(self, name: str) -> bool:
+        return name in self.far_ends
+
+    def close(self) -> None:
+        for far in self.far_ends.values():
+            far.close()
