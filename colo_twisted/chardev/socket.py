@@ -13,7 +13,7 @@ from colo_twisted.chardev.base import Chardev
 from colo_twisted.interfaces import FrontEnd, IChardev, IMachine
 from colo_twisted.link.addresses import Address, DescriptorAddress, TCPAddress, UNIXAddress
 from colo_twisted.link.link import Link, LinkOptions
-from colo_twisted.link.properties import ServerOrClient, check_folder, check_socket, check_unix_path
+from colo_twisted.link.properties import ServerOrClient, check_folder, check_socket, check_unix_path, link_claims
 from colo_twisted.options.declare import ObjectType, prop
 from colo_twisted.options.errors import OptionError
 from colo_twisted.options.kinds import Boolean, Ignored, Integer, Only, OnlyOff, Port, Text
@@ -62,6 +62,9 @@ class SocketProperties(ServerOrClient):
             raise OptionError("properties 'ipv4' and 'ipv6' can't both be off")
         if self.wait and not self.server:
             raise OptionError("property 'wait' is for servers (server=on)")
+
+    def claims(self) -> tuple[str, ...]:
+        return link_claims(self.fd, self.path if self.server else None, self.abstract)
 
     def check_host(self) -> None:
         check_socket("fd", self.fd)

@@ -35,7 +35,9 @@ class Connector:
         self._factory = factory
         self._max_delay = max_delay
         self._report = report
-        self._failures = 0
+        self._failures = 0  # in a row; a connection that didn't last counts as one
+        self._connected_at = 0.0
+        self._complained = False
         self._attempt: Deferred[IProtocol] | None = None
         self._retry: IDelayedCall | None = None
         self._stopped = False
@@ -47,8 +49,13 @@ class Connector:
             self._attempt = self._endpoint.connect(self._factory)
             self._attempt.addCallbacks(self._connected, self._failed)
 
-    def connect_again(self) -> None:
-        """Try after a delay: the connection was lost, or a try has failed."""
+    def lost(self) -> None:
+        """The connection is no more; try again after a delay, a longer one each time that it didn't last."""
+        lasted = self._reactor.seconds() - self._connected_at
+        self._failures = 0 if lasted >= self._max_delay else self._failures + 1
+        self._connect_again()
+
+    def _connect_again(self) -> None:
         if self._stopped or self._retry is not None:
             return
         most = min(self._max_delay, FIRST_DELAY * 2 ** min(self._failures, 20))
@@ -65,16 +72,18 @@ class Connector:
 
     def _connected(self, _: IProtocol) -> None:
         self._attempt = None
-        self._failures = 0
+        self._connected_at = self._reactor.seconds()
+        self._complained = False
 
     def _failed(self, failure: Failure) -> None:
         self._attempt = None
         if self._stopped or failure.check(CancelledError):
             return
         self._failures += 1
-        if self._failures == 1:
+        if not self._complained:
+            self._complained = True
             reason = failure.getErrorMessage().rstrip(".")
             self._report.warn(
                 f"cannot connect: {reason}; trying again, at most {self._max_delay:g} s apart", kind="connect"
             )
-        self.connect_again()
+        self._connect_again()

@@ -20,6 +20,7 @@ from colo_twisted.link import liveness
 from colo_twisted.link.addresses import Address
 from colo_twisted.link.connector import Connector
 from colo_twisted.link.peer import Peer, PeerCounters
+from colo_twisted.options.errors import StartError
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.vnet import in_form
 from colo_twisted.reporting import Reporter
@@ -113,8 +114,12 @@ class Link(Factory):
 
     def open(self) -> None:
         """Bind, if this is the server. Raises StartError."""
-        if self.options.server:
+        if not self.options.server:
+            return
+        try:
             self._port = self.options.address.listen(self._reactor, self)
+        except StartError as error:
+            raise StartError(f"{self._report.name}: {error}") from None
 
     def start(self) -> None:
         """Connect, if this is the client; read, if a peer is there already: until now the kernel kept what it sent."""
@@ -277,7 +282,7 @@ class Link(Factory):
             self._give_place_to(follower)
             follower.go_on()
         elif self._connector is not None and self.options.reconnect:
-            self._connector.connect_again()
+            self._connector.lost()
 
     def _all_gone(self) -> None:
         if self._watch.running:

@@ -32,6 +32,7 @@ class PeerCounters(Counters):
     bytes_in: int = 0
     bytes_out: int = 0
     dropped_unread_bytes: int = 0  # came in where nobody reads
+    dropped_part_bytes: int = 0  # the beginning of a frame whose sender went away
 
 
 class Place(Structure):
@@ -149,6 +150,8 @@ class Peer(Protocol):
         self._place.connection_made(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._decoder is not None:
+            self._place.counters.dropped_part_bytes += self._decoder.held
         self._place.connection_lost(self, reason.getErrorMessage())
 
     def wait(self) -> None:

@@ -32,7 +32,8 @@ class ServerOrClient(Properties):
         if self.reconnect is not None and self.reconnect_ms is not None:
             raise OptionError("properties 'reconnect' and 'reconnect-ms' exclude each other")
         if self.server and (self.reconnect or self.reconnect_ms):
-            raise OptionError("property 'reconnect' is for clients (server=off)")
+            name = "reconnect" if self.reconnect else "reconnect-ms"
+            raise OptionError(f"property '{name}' is for clients (server=off)")
 
     @property
     def reconnect_seconds(self) -> float:
@@ -42,9 +43,16 @@ class ServerOrClient(Properties):
         return LinkOptions.reconnect if self.reconnect is None else float(self.reconnect)
 
 
+def link_claims(fd: int | None, server_path: str | None = None, abstract: bool = False) -> tuple[str, ...]:
+    """What only one link can have, for Properties.claims."""
+    if fd is not None:
+        return (f"descriptor {fd}",)
+    return (f"unix socket {'@' if abstract else ''}{server_path}",) if server_path is not None else ()
+
+
 def check_unix_path(name: str, path: str | None) -> None:
     """Raise OptionError for a path that the kernel can't bind or connect to."""
-    if path is not None and len(path.encode()) > LONGEST_UNIX_PATH:
+    if path is not None and len(os.fsencode(path)) > LONGEST_UNIX_PATH:
         raise OptionError(f"property '{name}' takes at most {LONGEST_UNIX_PATH} bytes")
 
 

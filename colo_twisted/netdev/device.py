@@ -14,6 +14,7 @@ LONGEST_INTERFACE_NAME = 15  # IFNAMSIZ less the final zero
 
 MODELS = [
     "e1000",
+    "e1000-82540em",
     "e1000-82544gc",
     "e1000-82545em",
     "e1000e",
@@ -38,6 +39,7 @@ MODELS = [
     "spapr-vlan",
     "tulip",
     "usb-net",
+    "virtio-net",
     "virtio-net-ccw",
     "virtio-net-device",
     "virtio-net-pci",
@@ -48,8 +50,8 @@ MODELS = [
 ]
 
 
-def _inside_qemu() -> str | None:
-    value: str | None = prop(Ignored(), "taken", default=None)
+def _inside_qemu(name: str | None = None) -> str | None:
+    value: str | None = prop(Ignored(), "taken", default=None, name=name)
     return value
 
 
@@ -71,6 +73,16 @@ class DeviceProperties(Properties):
     multifunction: str | None = _inside_qemu()
     vectors: str | None = _inside_qemu()
     mq: str | None = _inside_qemu()
+    acpi_index: str | None = _inside_qemu("acpi-index")
+    ats: str | None = _inside_qemu()
+    disable_legacy: str | None = _inside_qemu("disable-legacy")
+    disable_modern: str | None = _inside_qemu("disable-modern")
+    host_mtu: str | None = _inside_qemu()
+    iommu_platform: str | None = _inside_qemu()
+    mrg_rxbuf: str | None = _inside_qemu()
+    packed: str | None = _inside_qemu()
+    rx_queue_size: str | None = _inside_qemu()
+    tx_queue_size: str | None = _inside_qemu()
 
     def check(self) -> None:
         if self.guest == self.netdev:
@@ -80,6 +92,9 @@ class DeviceProperties(Properties):
                 f"property 'id' takes at most {LONGEST_INTERFACE_NAME} bytes: the TAP made for the guest bears it"
                 " (or name a netdev with guest=)"
             )
+
+    def claims(self) -> tuple[str, ...]:
+        return (f"interface {self.id}",) if self.id and self.guest is None else ()
 
     def check_host(self) -> None:
         if self.guest is None:

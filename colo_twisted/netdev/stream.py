@@ -16,7 +16,7 @@ from zope.interface import implementer
 from colo_twisted.interfaces import IMachine, INetdev
 from colo_twisted.link.addresses import Address, DescriptorAddress, TCPAddress, UNIXAddress
 from colo_twisted.link.link import Link, LinkCounters, LinkOptions
-from colo_twisted.link.properties import ServerOrClient, check_folder, check_socket, check_unix_path
+from colo_twisted.link.properties import ServerOrClient, check_folder, check_socket, check_unix_path, link_claims
 from colo_twisted.options.declare import ObjectType, Properties, prop
 from colo_twisted.options.errors import OptionError
 from colo_twisted.options.kinds import Boolean, Choice, HostPort, Integer, Only, Port, Size, Text
@@ -48,6 +48,9 @@ class SocketProperties(Properties):
     def check(self) -> None:
         if sum(given is not None for given in (self.fd, self.listen, self.connect)) != 1:
             raise OptionError("exactly one of the properties 'fd', 'listen' and 'connect' is needed")
+
+    def claims(self) -> tuple[str, ...]:
+        return link_claims(self.fd)
 
     def check_host(self) -> None:
         check_socket("fd", self.fd)
@@ -85,8 +88,13 @@ class StreamProperties(ServerOrClient):
                 shown = {"fd": "str"}.get(name, name)
                 raise OptionError(f"property 'addr.{shown}' is missing: addr.type={self.kind} needs it")
         check_unix_path("addr.path", self.path)
+        if self.port is not None and self.to is not None and not self.port <= self.to:
+            raise OptionError(f"property 'addr.to' takes a port from 'addr.port' ({self.port}) on; got '{self.to}'")
         if not TCPAddress("", 0, ipv4=self.ipv4, ipv6=self.ipv6).families:
             raise OptionError("properties 'addr.ipv4' and 'addr.ipv6' can't both be off")
+
+    def claims(self) -> tuple[str, ...]:
+        return link_claims(self.fd, self.path if self.server else None, self.abstract)
 
     def check_host(self) -> None:
         check_socket("addr.str", self.fd)

@@ -50,7 +50,9 @@ class TapProperties(Properties):
     vnet_hdr: bool | None = prop(
         Boolean(), "packets have a virtio-net header (if all else on the cable can, unless set)", default=None
     )
-    sndbuf: int = prop(Size(), "bytes written that may be on their way through the kernel; 0: no limit", default=0)
+    sndbuf: int = prop(
+        Size(most=(1 << 31) - 1), "bytes written that may be on their way through the kernel; 0: no limit", default=0
+    )
     max_backlog: int = prop(Size(least=MAX_FRAME), "bytes that may wait while the kernel takes none", default=4 << 20)
     vhost: bool = prop(OnlyOff(_NO_VNET), "refused when on", default=False)
     vhostforce: bool = prop(OnlyOff(_NO_VNET), "refused when on", default=False)
@@ -65,6 +67,11 @@ class TapProperties(Properties):
         for name in ("ifname", "script", "downscript", "br"):
             if self.fd is not None and getattr(self, name) is not None:
                 raise OptionError(f"properties 'fd' and '{name}' exclude each other")
+
+    def claims(self) -> tuple[str, ...]:
+        if self.fd is not None:
+            return (f"descriptor {self.fd}",)
+        return (f"interface {self.ifname}",) if self.ifname and "%" not in self.ifname else ()
 
     def check_host(self) -> None:
         scripts.check("script", self.script)
@@ -124,6 +131,7 @@ class Tap:
         self._waiting: deque[bytes] = deque()  # packets that the kernel refused for now
         self._waiting_bytes = 0
         self._is_up = False  # the up script has run
+        self._gone = False  # the interface was deleted
 
     # life
 
@@ -229,6 +237,7 @@ class Tap:
         parts: list[bytes] = []
         places = [0]
         end = 0
+        receive = self._receive
         try:
             for _ in range(TURN_FRAMES):
                 packet = read(fd, MAX_FRAME)
@@ -242,12 +251,12 @@ class Tap:
         except BlockingIOError:
             pass
         except OSError as error:
-            self._lost(error)
-        if end and self._receive is not None:
+            self._lost(error.strerror)
+        if end and receive is not None:
             counters = self.counters
             counters.frames_in += len(places) - 1
             counters.bytes_in += end - prefix * (len(places) - 1)
-            self._receive(Batch(b"".join(parts), places, self.vnet_hdr))
+            receive(Batch(b"".join(parts), places, self.vnet_hdr))
 
     def pause(self) -> None:
         self._paused = True
@@ -259,21 +268,26 @@ class Tap:
         if self._receive is not None:
             self._reactor.addReader(self)
 
-    def _lost(self, error: OSError) -> None:
-        """The interface was deleted under us: reading again would only fail again."""
+    def _lost(self, why: str | None) -> None:
+        """The interface was deleted under us: reading and writing would only fail again."""
+        self._gone = True
         self._reactor.removeReader(self)
         self._receive = None
-        self._report.warn(f"TAP {self.name} can't be read any more: {error.strerror} (was the interface deleted?)")
+        self._give_up_waiting()
+        self._report.warn(f"TAP {self.name} can't be used any more: {why} (was the interface deleted?)")
 
     def connectionLost(self, reason: Failure) -> None:
-        self._reactor.removeReader(self)
-        self._reactor.removeWriter(self)
+        """What the reactor calls where its poller finds that out before doRead does."""
+        if not self._gone:
+            self._lost(reason.getErrorMessage())
 
     # to the kernel
 
     def send(self, batch: Batch) -> None:
         if self._fd < 0:
             self.counters.dropped_closed += len(batch)
+        elif self._gone:
+            self.counters.dropped_link_down += len(batch)
         elif self._waiting:
             self._wait_with(self._packets(batch))
         else:

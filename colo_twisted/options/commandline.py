@@ -81,11 +81,11 @@ def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
             allowed = ", ".join(f"-{known}" for known in (*TYPE_KEYS, "readconfig", "help"))
             raise OptionError(f"{word}: there is no such option (there are: {allowed})")
         if not equals:
-            if not rest:
+            if not rest or rest[0].startswith("-"):
                 raise OptionError(f"{word}: a value must follow (see twistd colo -help)")
             value = rest.pop(0)
-        while rest and rest[0].startswith(","):  # the COLO-proxy document writes 'socket ,id=id'
-            value += rest.pop(0)
+        while rest and (rest[0].startswith(",") or (value.endswith(",") and not rest[0].startswith("-"))):
+            value += rest.pop(0)  # the COLO-proxy document writes 'socket ,id=id'
         yield name, value
 
 
@@ -94,7 +94,7 @@ def _pairs(text: str) -> Pairs:
         return split(text)
     try:
         return list(_flattened(json.loads(text)))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise OptionError(f"not JSON: {error}") from None
 
 
@@ -105,8 +105,12 @@ def _flattened(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, s
             yield from _flattened(inner, f"{prefix}{key}.")
         elif isinstance(inner, bool):
             yield prefix + key, "on" if inner else "off"
-        else:
+        elif isinstance(inner, (str, int, float)):
             yield prefix + key, str(inner)
+        else:
+            raise OptionError(
+                f"property '{prefix}{key}' takes a JSON string, number or boolean; got {json.dumps(inner)}"
+            )
 
 
 def _define(option: str, pairs: Pairs, source: str, types: Types) -> Definition:

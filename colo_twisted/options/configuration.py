@@ -39,6 +39,7 @@ class Configuration:
         """Raise OptionError for the first definition that doesn't fit with the others or with this host."""
         made = self._made()
         used: dict[str, str] = {}  # chardev id: which property has it
+        claimed: dict[str, str] = {}  # what one definition alone can have: the source that has it
         for definition in self.definitions:
             with blaming(definition.source):
                 for declaration, id in declare.references(definition.properties):
@@ -55,6 +56,10 @@ class Configuration:
                                 f"property '{declaration.name}': chardev '{id}' is taken by {used[id]}"
                                 " (a chardev serves one property only)"
                             )
+                for claim in definition.properties.claims():
+                    if claim in claimed:
+                        raise OptionError(f"{claim} is taken by {claimed[claim]}")
+                    claimed[claim] = definition.source
                 definition.properties.check_host()
 
     def _made(self) -> dict[str, dict[str, str]]:

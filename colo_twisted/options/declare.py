@@ -71,6 +71,10 @@ class Properties:
         """Further ids that this definition makes beside its own."""
         return ()
 
+    def claims(self) -> tuple[str, ...]:
+        """What no other definition can have too, each in words: 'interface tap0', 'descriptor 5'."""
+        return ()
+
 
 P = TypeVar("P", bound=Properties)
 

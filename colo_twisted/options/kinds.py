@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from collections.abc import Iterable
-from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 
@@ -37,6 +38,7 @@ class Text(Kind):
     def parse(self, text: str) -> str:
         if not text or "\0" in text or "\n" in text:
             raise ValueError
+        os.fsencode(text)  # raises a ValueError for what the kernel can't be told
         return text
 
 
@@ -118,10 +120,10 @@ class _Scaled(Kind):
             scale = self._units[unit or self._unit]
         except KeyError:
             raise ValueError from None
-        exact = Decimal(number) * scale / self._units[self._unit]
-        if exact != exact.to_integral_value():
+        exact = Fraction(number) * scale / self._units[self._unit]
+        if exact.denominator != 1:
             raise ValueError
-        return _within(int(exact), self.least, self.most)
+        return _within(exact.numerator, self.least, self.most)
 
 
 class Size(_Scaled):
@@ -145,7 +147,7 @@ class Duration(_Scaled):
 
     def __init__(self, unit: str, least: int, most: int) -> None:
         super().__init__({"s": 1_000_000, "ms": 1000, "us": 1}, unit, least, most)
-        self.allowed = f"a time in {unit} from {least} to {most}, or with its unit (s, ms, us)"
+        self.allowed = f"a time in {unit}, a whole number from {least} to {most}, or as much with a unit (s, ms, us)"
 
 
 class MACAddress(Kind):
@@ -186,7 +188,7 @@ class HostPort(Kind):
 
     def parse(self, text: str) -> tuple[str, int]:
         match = re.fullmatch(r"(?:\[([^\[\]]+)\]|([^:\[\]]*)):([^:]+)", text)
-        if match is None:
+        if match is None or re.search(r"[\s\0]", text):
             raise ValueError
         return (match[1] or match[2] or "", Port().parse(match[3]))
 
@@ -216,6 +218,7 @@ class Script(Kind):
     def parse(self, text: str) -> str:
         if not text or "\0" in text:
             raise ValueError
+        os.fsencode(text)
         return "" if text == "no" else text
 
     def format(self, value: str) -> str:

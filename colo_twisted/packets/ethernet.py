@@ -14,6 +14,12 @@ KNOWN_TYPES = frozenset(
         "86dd",  # IPv6
         "8100",  # 802.1Q
         "88a8",  # 802.1ad
+        "9100",  # its forerunner
+        "8847",  # MPLS
+        "8848",  # MPLS, multicast
+        "8863",  # PPPoE, discovery
+        "8864",  # PPPoE, session
+        "88e5",  # MACsec
         "8035",  # RARP
         "88cc",  # LLDP
         "888e",  # EAPOL

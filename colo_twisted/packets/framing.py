@@ -17,6 +17,8 @@ from colo_twisted.packets.vnet import HEADER_SIZES
 _length_at = struct.Struct(">I").unpack_from
 _lengths_at = struct.Struct(">II").unpack_from
 
+_ALIKE = "set vnet_hdr_support alike at both ends"
+
 
 class FrameDecoder:
     """
@@ -55,7 +57,7 @@ class FrameDecoder:
         batch = self._whole_frames(data)
         if self._first and len(batch):
             self._first = False
-            mismatch = self._mismatch(next(batch.packets()))
+            mismatch = self._mismatch(batch.data[LENGTH_SIZE : batch.places[1]])
             if mismatch is not None:
                 self.broken = mismatch
                 return None
@@ -74,7 +76,7 @@ class FrameDecoder:
                 (length,) = _length_at(data, at)
                 vnet_length = 0
             if length > MAX_FRAME or length - vnet_length < MIN_PACKET or vnet_length not in HEADER_SIZES:
-                self.broken = self._why_refused(length, vnet_length)
+                self.broken = self._why_refused(length, vnet_length, self._first and at == 0)
                 return Batch(data[:at], places, self.vnet_hdr)
             needed = header + length
             if at + needed > end:
@@ -89,24 +91,28 @@ class FrameDecoder:
         self._needed = needed
         return Batch(data[:at], places, self.vnet_hdr)
 
-    def _why_refused(self, length: int, vnet_length: int) -> str:
+    def _why_refused(self, length: int, vnet_length: int, first: bool) -> str:
         if vnet_length not in HEADER_SIZES:
             why = f"a vnet header of {vnet_length} bytes (allowed: 0, 10, 12, 20)"
-            if self._first:
-                why += "; the peer seems to send none: set vnet_hdr_support alike at both ends"
-            return why
+            return f"{why}; the peer seems to send none: {_ALIKE}" if first else why
         if length > MAX_FRAME:
             return f"a frame of {length} bytes (allowed: at most {MAX_FRAME})"
+        if vnet_length > length:
+            return f"a vnet header of {vnet_length} bytes in a frame of {length}"
         return f"a packet of {length - vnet_length} bytes (allowed: at least {MIN_PACKET}, an Ethernet header)"
 
-    def _mismatch(self, packet: bytes) -> str | None:
-        """How the first packet shows that the peer sends vnet headers and none are expected: it begins with one."""
-        vnet_length = int.from_bytes(packet[:VNET_LENGTH_SIZE], "big")
-        if self.vnet_hdr or vnet_length not in HEADER_SIZES or has_known_type(packet):
-            return None
-        if not has_known_type(packet[VNET_LENGTH_SIZE + vnet_length :]):
-            return None
-        return (
-            f"the first packet begins with a vnet header of {vnet_length} bytes, and none is expected here;"
-            " set vnet_hdr_support alike at both ends"
-        )
+    def _mismatch(self, body: bytes) -> str | None:
+        """
+        How the first frame, without its length L, shows that one end sends vnet headers and the other doesn't.
+
+        It must make sense when read the other way, and none as it is read here.
+        """
+        vnet_length = int.from_bytes(body[:VNET_LENGTH_SIZE], "big")
+        as_plain = has_known_type(body)
+        as_vnet = vnet_length in HEADER_SIZES and has_known_type(body[VNET_LENGTH_SIZE + vnet_length :])
+        if self.vnet_hdr and as_plain and not as_vnet:
+            return f"the first packet has no vnet header, and one is expected here; {_ALIKE}"
+        if not self.vnet_hdr and as_vnet and not as_plain:
+            begins = f"begins with a vnet header of {vnet_length} bytes"
+            return f"the first packet {begins}, and none is expected here; {_ALIKE}"
+        return None

@@ -54,7 +54,15 @@ def test_delays_grow_to_the_named_one_and_no_further(clock: Clock, endpoint: End
     assert min(delays[-3:]) >= 1.0
 
 
-def test_a_connection_makes_the_next_delay_short_again(clock: Clock, endpoint: Endpoint) -> None:
+def next_delay(clock: Clock) -> float:
+    (call,) = clock.getDelayedCalls()
+    return call.getTime() - clock.seconds()
+
+
+@pytest.mark.parametrize(("lasted", "most"), [(2.0, FIRST_DELAY), (0.0, 2.0)])
+def test_only_a_connection_that_lasted_makes_the_next_delay_short(
+    clock: Clock, endpoint: Endpoint, lasted: float, most: float
+) -> None:
     connector = make(clock, endpoint)
     connector.connect()
     for _ in range(8):
@@ -62,9 +70,22 @@ def test_a_connection_makes_the_next_delay_short_again(clock: Clock, endpoint: E
     endpoint.refuse = False
     clock.advance(2)
     endpoint.tries[-1].callback(None)  # type: ignore[arg-type]
-    connector.connect_again()
-    (call,) = clock.getDelayedCalls()
-    assert call.getTime() - clock.seconds() <= FIRST_DELAY
+    clock.advance(lasted)
+    connector.lost()
+    assert most / 2 <= next_delay(clock) <= most
+
+
+def test_a_peer_that_always_ends_the_connection_is_not_rushed(clock: Clock, endpoint: Endpoint) -> None:
+    endpoint.refuse = False
+    connector = make(clock, endpoint)
+    connector.connect()
+    delays = []
+    for _ in range(10):
+        endpoint.tries[-1].callback(None)  # type: ignore[arg-type]
+        connector.lost()
+        delays.append(next_delay(clock))
+        clock.advance(delays[-1])
+    assert min(delays[-3:]) >= 1.0
 
 
 def test_one_line_says_what_is_wrong(clock: Clock, endpoint: Endpoint) -> None:
@@ -88,7 +109,7 @@ def test_stop_ends_a_delay(clock: Clock, endpoint: Endpoint) -> None:
     connector.connect()
     connector.stop()
     assert clock.getDelayedCalls() == []
-    connector.connect_again()
+    connector.lost()
     connector.connect()
     assert clock.getDelayedCalls() == []
     assert len(endpoint.tries) == 1

@@ -121,6 +121,14 @@ def test_nobody_receives_and_frames_stay_aligned() -> None:
     assert place.counters.dropped_unread_bytes == len(frame)
 
 
+def test_a_part_frame_is_lost_with_its_sender_and_counted() -> None:
+    peer, _, place = connected()
+    peer.deliver_to(lambda batch: None, vnet_hdr=False)
+    peer.dataReceived(batch_of(packet("", 100)).data[:50])
+    peer.connectionLost()
+    assert place.counters.dropped_part_bytes == 50
+
+
 def test_frames_before_a_protocol_error_are_delivered() -> None:
     peer, _, place = connected()
     received: list[Batch] = []

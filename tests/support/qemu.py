@@ -1,0 +1,105 @@
+"""A real QEMU without machine and guest: its netdevs, hub, chardevs and filters, driven by QMP."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tests.support.namespaces import need
+from tests.support.processes import PATIENCE, Process, wait_until
+
+PROGRAM = "qemu-system-x86_64"
+
+
+def hub(*netdevs: str) -> list[str]:
+    """The arguments that join netdevs by QEMU's hub: what one brings in goes out of all the others."""
+    arguments = []
+    for netdev in netdevs:
+        arguments += ["-netdev", f"hubport,id=port-{netdev},hubid=0,netdev={netdev}"]
+    return arguments
+
+
+class QEMU(Process):
+    """QEMU with these -netdev, -chardev and -object arguments, ready once the context is entered."""
+
+    def __init__(self, arguments: list[str], folder: Path, name: str = "qemu", pass_fds: tuple[int, ...] = ()) -> None:
+        need(PROGRAM)
+        self._control = folder / f"{name}.qmp"
+        words = [PROGRAM, "-M", "none", "-accel", "tcg", "-display", "none", "-nodefaults"]
+        words += ["-qmp", f"unix:{self._control},server=on,wait=off", *arguments]
+        super().__init__(words, folder / f"{name}.log", pass_fds)
+
+    def __enter__(self) -> QEMU:
+        try:
+            wait_until(self._answers, "QEMU's QMP socket")
+        except BaseException as error:
+            self.__exit__(None, None, None)
+            raise AssertionError(f"{error}\n{self.output}") from None
+        return self
+
+    def _answers(self) -> bool:
+        assert self.popen.poll() is None, "QEMU ended"
+        try:
+            self._qmp = QMP(self._control)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        return True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if hasattr(self, "_qmp"):
+            self._qmp.close()
+        super().__exit__(kind, error, trace)
+
+    def execute(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
+        """Run a QMP command; what it returned."""
+        return self._qmp.execute(command, arguments or {})
+
+    def connected(self, chardev: str) -> bool:
+        """Whether a socket chardev has a peer, as far as QEMU has noticed."""
+        (filename,) = (row["filename"] for row in self.execute("query-chardev") if row["label"] == chardev)
+        return not str(filename).startswith("disconnected:")
+
+    def wait_connected(self, chardev: str) -> None:
+        wait_until(lambda: self.connected(chardev), f"QEMU's chardev {chardev} is connected")
+
+    def netdev_connected(self, netdev: str) -> bool:
+        """Whether a socket or stream netdev has a far end: QEMU tells this to people only."""
+        lines = self.execute("human-monitor-command", {"command-line": "info network"}).splitlines()
+        (text,) = (line.split(",", 2)[2] for line in lines if f" {netdev}: index=" in line)
+        return text not in ("", "connection error")
+
+    def wait_netdev_connected(self, netdev: str) -> None:
+        wait_until(lambda: self.netdev_connected(netdev), f"QEMU's netdev {netdev} is connected")
+
+
+class QMP:
+    """A client of QEMU's machine protocol: one command at a time, events passed over."""
+
+    def __init__(self, path: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(PATIENCE)
+        try:
+            self._socket.connect(str(path))
+        except OSError:
+            self._socket.close()
+            raise
+        self._lines = self._socket.makefile("r")
+        assert "QMP" in json.loads(self._lines.readline())
+        self.execute("qmp_capabilities", {})
+
+    def execute(self, command: str, arguments: dict[str, Any]) -> Any:
+        self._socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode())
+        while True:
+            answer = json.loads(self._lines.readline())
+            if "event" not in answer:
+                assert "return" in answer, f"{command}: {answer}"
+                return answer["return"]
+
+    def close(self) -> None:
+        self._lines.close()
+        self._socket.close()
