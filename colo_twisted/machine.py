@@ -68,17 +68,24 @@ class Machine(Service):
             properties = definition.properties
             assert isinstance(properties, DeviceProperties)
             if properties.netdev in guests:
-                raise StartError(f"{definition.source}: netdev '{properties.netdev}' has a device (one each)")
+                raise StartError(
+                    f"{definition.source}: property 'netdev': '{properties.netdev}' has a device (one each)"
+                )
             if properties.guest is None:
                 guests[properties.netdev] = self._made_for(definition, properties, index)
             elif properties.guest in behind:
-                raise StartError(f"{definition.source}: netdev '{properties.guest}' is another device's guest")
+                raise StartError(
+                    f"{definition.source}: property 'guest': '{properties.guest}' is another device's guest"
+                )
             else:
                 guests[properties.netdev] = self.netdevs[properties.guest]
                 behind.add(properties.guest)
         for definition in devices:
-            if definition.properties.netdev in behind:  # type: ignore[attr-defined]
-                raise StartError(f"{definition.source}: this netdev is a guest's, nothing plugs into it")
+            netdev_id = definition.properties.netdev  # type: ignore[attr-defined]
+            if netdev_id in behind:
+                raise StartError(
+                    f"{definition.source}: property 'netdev': '{netdev_id}' is a guest's, nothing plugs into it"
+                )
         for id, netdev in list(self.netdevs.items()):
             if id not in behind and netdev not in guests.values():
                 self.chains[id] = Chain(netdev, guests.get(id))
@@ -99,12 +106,16 @@ class Machine(Service):
         while waiting:
             ready = [new for new in waiting if new.position in there]
             if not ready:
-                names = ", ".join(f"'{new.id}' ({new.position})" for new in waiting)
-                raise StartError(f"property 'position': these filters name none that stands on a netdev: {names}")
+                lost = waiting[0]
+                raise StartError(
+                    f"-object ...,id={lost.id}: property 'position': there is no filter on netdev '{lost.netdev}'"
+                    f" that '{lost.position}' could stand for"
+                )
             new = ready[0]
             if new.netdev not in self.chains:
                 raise StartError(
-                    f"-object ...,id={new.id}: netdev '{new.netdev}' is a guest's; filters stand on the other"
+                    f"-object ...,id={new.id}: property 'netdev':"
+                    f" '{new.netdev}' is a guest's; filters stand on the other"
                 )
             self.chains[new.netdev].insert(new)
             there.add(f"id={new.id}")

@@ -81,9 +81,9 @@ def makeService(options: Options) -> IService:
         raise
     if options.parent is None:
         return machine
-    service = _TwistdService(daemon=not options.parent["nodaemon"])
+    service = _TwistdService(options.parent)
+    _Signals(machine, reactor).setServiceParent(service)  # first: SIGTERM may come while an up script runs
     machine.setServiceParent(service)
-    _Signals(machine, reactor).setServiceParent(service)
     return service
 
 
@@ -100,16 +100,17 @@ class _TwistdService(MultiService):
     shell; SystemExit would leave its pidfile, and the daemon's parent waiting for ever.
     """
 
-    def __init__(self, daemon: bool) -> None:
+    def __init__(self, twistd: usage.Options) -> None:
         super().__init__()
-        self._daemon = daemon
+        self._daemon = not twistd["nodaemon"]
+        self._logs_elsewhere = self._daemon or twistd["syslog"] or twistd["logfile"] not in (None, "-")
 
     def privilegedStartService(self) -> None:
         try:
             super().privilegedStartService()
         except StartError as error:
             line = str(error)
-            if self._daemon:
+            if self._logs_elsewhere:
                 _log.critical("{program}: {line}", program=PROGRAM, line=line)
             sys.excepthook = _quiet_about(error, None if self._daemon else f"{PROGRAM}: {line}", sys.excepthook)
             raise _short(line) from None
@@ -123,7 +124,8 @@ class colo(Exception):
 
 def _short(line: str) -> Exception:
     room = _SHOWN_BYTES - len("colo: ")
-    return colo(line if len(line.encode()) <= room else line.encode()[: room - 3].decode(errors="ignore") + "...")
+    shown = line.encode("ascii", "replace").decode()  # twistd would spell what isn't ASCII in up to ten bytes
+    return colo(shown if len(shown) <= room else shown[: room - 3] + "...")
 
 
 _Hook = Callable[[type[BaseException], BaseException, TracebackType | None], Any]
@@ -153,13 +155,14 @@ class _Signals(Service):
         self._machine = machine
         self._reactor = reactor
 
-    def startService(self) -> None:
-        super().startService()
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    def privilegedStartService(self) -> None:
+        super().privilegedStartService()
+        signal.signal(signal.SIGHUP, lambda *_: None)  # not SIG_IGN, which the scripts would inherit
         signal.signal(signal.SIGUSR2, lambda *_: self._reactor.callFromThread(self._machine.log_counters))
-        self._reactor.callWhenRunning(self._replace_sigterm)
+        self._take_sigterm()
+        self._reactor.callWhenRunning(self._take_sigterm)  # for then Twisted has taken it
 
-    def _replace_sigterm(self) -> None:
+    def _take_sigterm(self) -> None:
         signal.signal(signal.SIGTERM, lambda *_: self._reactor.callFromThread(self._stop))
 
     def _stop(self) -> None:

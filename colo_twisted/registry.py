@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from twisted.logger import Logger
 from twisted.plugin import getPlugins
+from zope.interface import Invalid
+from zope.interface.verify import verifyObject
 
 from colo_twisted.chardev.null import NULL
 from colo_twisted.chardev.pair import PAIR
@@ -30,6 +33,7 @@ _NOT_HERE = {
     "colo-compare": "it comes with a later version",
 }
 
+_log = Logger("colo_twisted")
 
 _OURS: dict[str, tuple[ObjectType, ...]] = {
     "chardev": (SOCKET, PAIR, NULL),
@@ -59,5 +63,15 @@ class Registry:
         known: dict[str, IObjectType] = {ours.name: ours for ours in _OURS[option]}
         if option == "object":
             plugins: Any = getPlugins(IObjectType)
-            known = {plugin.name: plugin for plugin in plugins} | known
+            known = {plugin.name: plugin for plugin in plugins if _is_whole(plugin)} | known
         return known
+
+
+def _is_whole(plugin: Any) -> bool:
+    """Whether a plugin keeps what it promises; another package's mistake must not keep ours from working."""
+    try:
+        verifyObject(IObjectType, plugin)
+    except Invalid as error:
+        _log.warn("left out a broken plugin: {error}", error=str(error))
+        return False
+    return True
