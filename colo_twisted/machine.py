@@ -160,7 +160,7 @@ class Machine(Service):
         if not self.running:
             return
         for made in self.objects.values():
-            made.start()
+            maybeDeferred(made.start).addErrback(self._failed, f"starting object '{made.id}'")
         for chain in self.chains.values():
             chain.start()
         self._report.info("running")

@@ -125,7 +125,8 @@ def test_a_device_without_guest_gets_a_tap_of_its_name() -> None:
         (
             f"{CABLE} -object filter-drop,id=f0,netdev=hn0,position=id=f1"
             " -object filter-drop,id=f1,netdev=hn0,position=id=f0 -object filter-drop,id=f2,netdev=hn0",
-            r"-object \.\.\.,id=f0: property 'position': there is no filter on netdev 'hn0' that 'id=f1'",
+            r"-object \.\.\.,id=f0: property 'position': there is no filter on netdev 'hn0'"
+            r" that 'id=f1' could stand for",
         ),
         (
             f"{CABLE} -netdev fake,id=hn1 -object filter-drop,id=f0,netdev=hn1"
@@ -154,6 +155,7 @@ class PartProperties(Properties):
     wait: bool = prop(Boolean(), "start-up waits for it", default=False)
     fails: bool = prop(Boolean(), "it can't be opened", default=False)
     breaks: bool = prop(Boolean(), "opening it raises what nobody expects", default=False)
+    rests: bool = prop(Boolean(), "it can't be started", default=False)
     stays: bool = prop(Boolean(), "it can't be given back", default=False)
     slow: bool = prop(Boolean(), "giving it back takes time", default=False)
 
@@ -238,6 +240,8 @@ class ToldObject(Part):
 
     def start(self) -> None:
         self.tell("start")
+        if self.properties.rests:
+            raise ZeroDivisionError
 
     def stop(self) -> None:
         self.give_back("stop")
@@ -315,6 +319,16 @@ def test_what_cannot_be_opened_gives_back_all_that_was(worst: str, how: str, err
     ended = {line.split()[1] for line in story[len(opened) :]}
     assert ended >= set(opened)
     assert {line.split()[0] for line in story[len(opened) :]} <= {"stop", "close"}
+
+
+def test_an_object_that_cannot_start_is_logged_and_keeps_no_frame_from_flowing() -> None:
+    with capturedLogs() as events:
+        house = ToldHouse(a_line("o0", "rests")).start()
+    assert [formatEvent(event) for event in events if event["log_level"].name == "critical"] == [
+        "starting object 'o0' failed"
+    ]
+    house.netdev("hn0").receive(FRAMES)
+    assert house.netdev("guest").sent == [FRAMES]
 
 
 # waiting for peers

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from twisted.internet.tcp import Connection
 
 WRITE_SIZE = 256 * 1024  # what the transport is given at once when it takes again; it joins what it holds
+# What the kernel is given in one turn of the reactor. It must be more than a turn's reading brings (of a TAP:
+# TURN_BYTES), else a mirror's backlog grows without end though its peer reads as fast as it can.
+SEND_LIMIT = 1024 * 1024
 
 
 @dataclass
@@ -146,6 +149,7 @@ class Peer(Protocol):
 
     def connectionMade(self) -> None:
         self.name = _name_of(self.transport.getPeer())
+        self.transport.SEND_LIMIT = SEND_LIMIT
         self.transport.registerProducer(self, True)
         self._place.connection_made(self)
 

@@ -156,7 +156,7 @@ class StreamNetdev:
         self._link.start()
 
     def send(self, batch: Batch) -> None:
-        if self._link.backlog + len(batch.data) > self.properties.max_backlog:
+        if self._link.backlog and self._link.backlog + len(batch.data) > self.properties.max_backlog:
             self.counters.dropped_backlog += len(batch)
         else:
             self._link.write(batch)

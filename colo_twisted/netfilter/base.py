@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from zope.interface import implementer
+
 from colo_twisted.counters import Counters
-from colo_twisted.interfaces import Direction, IMachine
+from colo_twisted.interfaces import Direction, IFilter, IMachine
 from colo_twisted.options.declare import Properties, prop
 from colo_twisted.options.kinds import Boolean, Choice, Position, Reference
+from colo_twisted.packets.batch import Batch
 from colo_twisted.reporting import Reporter
 
 
@@ -23,15 +26,15 @@ class FilterProperties(Properties):
     insert: str = prop(Choice("before", "behind"), "on which side of position=id=FILTER", default="behind")
 
 
+@implementer(IFilter)
 class Filter:
     """
-    A filter that lets everything pass and holds nothing; subclasses define ``receive``.
+    A filter that lets everything pass and holds nothing; subclasses define ``receive`` anew.
 
     ``vnet_hdr_support`` is True for a filter that hands frames on as they are.
     """
 
     vnet_hdr_support = True
-    counters: Counters
 
     def __init__(self, properties: FilterProperties, machine: IMachine) -> None:
         self.id = properties.id
@@ -42,9 +45,13 @@ class Filter:
         self.directions = frozenset(
             direction for direction in Direction if properties.queue in ("all", direction.value)
         )
+        self.counters = Counters()
         self.machine = machine
         self.reactor: Any = machine.reactor
         self.report = Reporter(f"{type(self).__name__} {self.id}")
+
+    def receive(self, batch: Batch, direction: Direction) -> Batch | None:
+        return batch
 
     def open(self) -> None:
         """Nothing needs privileges."""

@@ -6,10 +6,9 @@ from collections import deque
 from dataclasses import dataclass
 
 from twisted.internet.task import LoopingCall
-from zope.interface import implementer
 
 from colo_twisted.counters import Counters
-from colo_twisted.interfaces import Direction, IFilter, IMachine
+from colo_twisted.interfaces import Direction, IMachine
 from colo_twisted.netfilter.base import Filter, FilterProperties
 from colo_twisted.options.declare import ObjectType, prop
 from colo_twisted.options.kinds import Duration, Size
@@ -33,7 +32,6 @@ class BufferCounters(Counters):
     dropped_backlog: int = 0
 
 
-@implementer(IFilter)
 class FilterBuffer(Filter):
     """
     Releases in the order in which batches came, both directions together.

@@ -39,6 +39,9 @@ class Chain:
         self._steps: dict[Direction, _Steps] = {Direction.TX: (), Direction.RX: ()}
         self._holders: dict[Direction, set[str]] = {Direction.TX: set(), Direction.RX: set()}
         self._sources: dict[Direction, INetdev | None] = {Direction.TX: network, Direction.RX: guest}
+        network.pressure_changed = self._network_pressure
+        if guest is not None:
+            guest.pressure_changed = self._guest_pressure
 
     # the filters
 
@@ -79,9 +82,7 @@ class Chain:
 
     def start(self) -> None:
         """Let both ends begin to read."""
-        self.network.pressure_changed = self._network_pressure
         if self.guest is not None:
-            self.guest.pressure_changed = self._guest_pressure
             self.guest.start(self.receive_rx)
         self.network.start(self.receive_tx)
 

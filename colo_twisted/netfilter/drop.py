@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zope.interface import implementer
-
 from colo_twisted.counters import Counters
-from colo_twisted.interfaces import Direction, IFilter, IMachine
+from colo_twisted.interfaces import Direction, IMachine
 from colo_twisted.netfilter.base import Filter, FilterProperties
 from colo_twisted.options.declare import ObjectType
 from colo_twisted.packets.batch import Batch
@@ -20,7 +18,6 @@ class DropCounters(Counters):
     dropped_by_gate: int = 0
 
 
-@implementer(IFilter)
 class FilterDrop(Filter):
     """Nothing goes on while it is on."""
 

@@ -7,10 +7,8 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from zope.interface import implementer
-
 from colo_twisted.counters import Counters
-from colo_twisted.interfaces import Direction, IFilter, IMachine
+from colo_twisted.interfaces import Direction, IMachine
 from colo_twisted.netfilter.base import Filter, FilterProperties
 from colo_twisted.options.declare import ObjectType, prop
 from colo_twisted.options.errors import OptionError, StartError
@@ -40,7 +38,6 @@ class DumpCounters(Counters):
     not_recorded: int = 0  # the file could not be written
 
 
-@implementer(IFilter)
 class FilterDump(Filter):
     """A file that can't be written any more (a full disk) stops the record, not the frames."""
 
@@ -53,7 +50,8 @@ class FilterDump(Filter):
 
     def open(self) -> None:
         try:
-            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            # O_NONBLOCK: a pipe that nobody reads must make no guest wait
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
             os.write(self._fd, file_header(self._maxlen))
         except OSError as error:
             self._close()

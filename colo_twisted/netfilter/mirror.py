@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zope.interface import implementer
-
 from colo_twisted.counters import Counters
-from colo_twisted.interfaces import Direction, FrontEnd, IFilter, IMachine
+from colo_twisted.interfaces import Direction, FrontEnd, IMachine
 from colo_twisted.netfilter.base import Filter, FilterProperties
 from colo_twisted.options.declare import ObjectType, prop
 from colo_twisted.options.kinds import Boolean, Reference, Size
@@ -34,7 +32,6 @@ class MirrorCounters(Counters):
     disconnected_slow_peer: int = 0
 
 
-@implementer(IFilter)
 class FilterMirror(Filter):
     """
     Never delays its guest, and never leaves a hole in its stream.

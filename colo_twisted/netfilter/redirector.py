@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zope.interface import implementer
-
 from colo_twisted.counters import Counters
-from colo_twisted.interfaces import Direction, FrontEnd, IFilter, IMachine
+from colo_twisted.interfaces import Direction, FrontEnd, IMachine
 from colo_twisted.netfilter.base import Filter, FilterProperties
 from colo_twisted.options.declare import ObjectType, prop
 from colo_twisted.options.errors import OptionError
@@ -44,7 +42,6 @@ class RedirectorCounters(Counters):
     dropped_off: int = 0  # came in on indev while status was off
 
 
-@implementer(IFilter)
 class FilterRedirector(Filter):
     """
     Makes the source wait while outdev's peer takes less than comes; indev is always read.

@@ -108,6 +108,19 @@ def test_beyond_the_bound_frames_are_dropped_by_name_and_pressure_is_told(tmp_pa
     yield side.netdev.close()
 
 
+@pytest_twisted.inlineCallbacks
+def test_one_batch_larger_than_the_bound_passes_where_nothing_waits(tmp_path: Path) -> Any:
+    properties = StreamProperties(id="a", server=True, kind="unix", path=str(tmp_path / "s"), max_backlog=1 << 17)
+    server, client = Side(properties).run(), Side(StreamProperties(id="b", kind="unix", path=properties.path)).run()
+    yield from until(lambda: server.netdev._link.connected and client.netdev._link.connected)
+    sent = [packet(f"{number}", 1500) for number in range(200)]
+    server.netdev.send(batch_of(*sent))
+    yield from until(lambda: len(client.packets) == 200)
+    assert client.packets == sent
+    yield client.netdev.close()
+    yield server.netdev.close()
+
+
 def test_it_carries_no_vnet_headers_and_is_always_read() -> None:
     netdev = StreamNetdev(SocketProperties(id="a", listen=("", 1)), FakeMachine())
     assert not netdev.vnet_hdr
