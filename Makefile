@@ -15,11 +15,11 @@ help:
 	@echo 'make clean      removes what these made'
 
 demo: $(READY)
-	@etc/install-tools demo
-	@$(BIN)/python etc/demo.py
+	@.ci/install-tools demo
+	@$(BIN)/python -m demo
 
 test: check
-	@etc/install-tools test
+	@.ci/install-tools test
 	$(BIN)/pytest
 
 check: $(READY)
@@ -31,19 +31,19 @@ unit: $(READY)
 	$(BIN)/pytest --ignore=tests/system
 
 test-long: check
-	@etc/install-tools test
+	@.ci/install-tools test
 	COLO_LONG=1 $(BIN)/pytest
 
 bench: $(READY)
-	@etc/install-tools bench
+	@.ci/install-tools bench
 	$(BIN)/python -m benchmarks
 
 $(READY): pyproject.toml
-	@etc/install-tools python
+	@.ci/install-tools python
 	@echo 'Setting up $(VENV) (once, and when pyproject.toml changes)'
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --upgrade pip 'setuptools>=77'
-	@$(BIN)/pip install --quiet --no-build-isolation -e '.[test]' --config-settings editable_mode=compat
+	@PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --no-build-isolation -e '.[test]' --config-settings editable_mode=compat
 	@touch $@
 
 clean:

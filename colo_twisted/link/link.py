@@ -19,7 +19,7 @@ from twisted.internet.task import LoopingCall
 from colo_twisted.link import liveness
 from colo_twisted.link.addresses import Address
 from colo_twisted.link.connector import Connector
-from colo_twisted.link.peer import SEND_LIMIT, Peer, PeerCounters
+from colo_twisted.link.peer import TURN_BYTES, Peer, PeerCounters
 from colo_twisted.options.errors import StartError
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.vnet import in_form
@@ -211,7 +211,7 @@ class Link(Factory):
             peer.transport.setTcpNoDelay(self.options.nodelay)
             liveness.keep_alive(connection)
         else:  # of TCP's the kernel knows better
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_LIMIT)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, TURN_BYTES)
         if self._closing is not None:
             peer.abort()
         elif self.peer is None:

@@ -20,10 +20,9 @@ from colo_twisted.packets.framing import FrameDecoder
 if TYPE_CHECKING:
     from twisted.internet.tcp import Connection
 
-WRITE_SIZE = 256 * 1024  # what the transport is given at once when it takes again; it joins what it holds
-# What the kernel is given in one turn of the reactor. It must be more than a turn's reading brings (of a TAP:
-# TURN_BYTES), else a mirror's backlog grows without end though its peer reads as fast as it can.
-SEND_LIMIT = 1024 * 1024
+# What one turn of the reactor may send. It must be more than what a turn's reading brings (of a TAP: TURN_BYTES),
+# else a mirror's backlog grows without end though its peer reads as fast as it can.
+TURN_BYTES = 1024 * 1024
 
 
 @dataclass
@@ -135,7 +134,7 @@ class Peer(Protocol):
     def _write_some(self) -> None:
         parts: list[bytes] = []
         size = 0
-        while self._waiting and size < WRITE_SIZE:
+        while self._waiting and size < TURN_BYTES:
             part = self._waiting.popleft()
             parts.append(part)
             size += len(part)
@@ -149,7 +148,7 @@ class Peer(Protocol):
 
     def connectionMade(self) -> None:
         self.name = _name_of(self.transport.getPeer())
-        self.transport.SEND_LIMIT = SEND_LIMIT
+        self.transport.SEND_LIMIT = TURN_BYTES
         self.transport.registerProducer(self, True)
         self._place.connection_made(self)
 

@@ -30,7 +30,7 @@ from colo_twisted.reporting import Reporter
 
 # one turn of the reactor reads until the TAP is empty, or so much
 TURN_FRAMES = 128
-TURN_BYTES = 128 * 1024
+TURN_BYTES = 256 * 1024
 
 _pack_length = struct.Struct(">I").pack
 _NO_VNET = "the kernel's vhost would pass packets by this process"

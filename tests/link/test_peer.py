@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.testing import StringTransport
 
-from colo_twisted.link.peer import WRITE_SIZE, Peer, PeerCounters
+from colo_twisted.link.peer import TURN_BYTES, Peer, PeerCounters
 from colo_twisted.packets.batch import Batch
 from tests.support.fakes import batch_of, packet
 
@@ -86,7 +86,7 @@ def test_the_transport_never_holds_much_more_than_one_write() -> None:
         peer.write(bytes(50_000))
     assert len(transport.value()) <= 65536 + 50_000
     transport.drain()
-    assert len(transport.value()) <= WRITE_SIZE + 50_000
+    assert len(transport.value()) <= TURN_BYTES + 50_000
 
 
 def test_pressure_is_told_once_and_ends_when_all_is_taken() -> None:

@@ -1,0 +1,1 @@
+"""``make demo``: the proxy on real traffic, between hosts that are network namespaces of this machine."""

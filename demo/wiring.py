@@ -1,0 +1,132 @@
+"""Who is there, and how they are joined."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from demo.hosts import Host, Hosts
+from demo.programs import Program, wait_until
+
+TWISTD = Path(sys.executable).with_name("twistd")
+
+PICTURE = """\
+  client --- br0 --- hn0 [ primary ] e0 ----- guest
+                           m0 |
+                              | a copy of each frame from the network
+                           f1 v
+                     hn0 [secondary] NIC0 --- replica
+"""
+# [ ] is a twistd colo between two TAPs: hn0, its network's side, stays on its host, and the other is moved into
+# the guest. The secondary's hn0 is on no bridge, so nobody hears the replica's answers.
+
+# The lines of QEMU's COLO-proxy document, but for the paths of the scripts.
+PRIMARY = """
+    -netdev tap,id=hn0,vhost=off,script={folder}/join-bridge,downscript={folder}/down
+    -device e1000,id=e0,netdev=hn0,mac=52:a4:00:12:78:66
+    -chardev socket,id=mirror0,host=10.22.1.2,port=9003,server,nowait
+    -object filter-mirror,id=m0,netdev=hn0,queue=tx,outdev=mirror0
+"""
+SECONDARY = """
+    -netdev tap,id=hn0,vhost=off,script={folder}/up,downscript={folder}/down
+    -device e1000,netdev=hn0,mac=52:a4:00:12:78:66
+    -chardev socket,id=red0,host=10.22.1.2,port=9003
+    -object filter-redirector,id=f1,netdev=hn0,queue=tx,indev=red0
+"""
+SCRIPTS = {
+    "join-bridge": 'ip link set "$1" master br0 && ip link set "$1" up',
+    "up": 'ip link set "$1" up',
+    "down": 'ip link set "$1" down',
+}
+
+PRIMARY_ADDRESS, SECONDARY_ADDRESS = "10.22.1.2", "10.22.1.3"
+CLIENT_ADDRESS, GUEST_ADDRESS = "10.0.0.1", "10.0.0.2"
+GUEST_NIC, REPLICA_NIC = "e0", "NIC0"  # the id that -device gives, or the name for want of one
+
+Counters = dict[str, dict[str, int]]
+
+
+class Colo:
+    """``twistd colo`` on a host, running when this has been made."""
+
+    def __init__(self, host: Host, options: str, folder: Path) -> None:
+        words = [word.format(folder=folder) for word in options.split()]
+        pidfile = f"--pidfile={folder / host.name}.pid"
+        self._program: Program = host.start("twistd", str(TWISTD), "--nodaemon", pidfile, "colo", *words)
+        self._program.wait_for("colo: running")
+
+    def wait_for_peer(self, chardev: str) -> None:
+        self._program.wait_for(f"chardev {chardev}: connected")
+
+    def counters(self) -> Counters:
+        """What each of its parts has counted, by kind and id: SIGUSR2 makes it log a table of that."""
+        tables = self._tables()
+        self._program.signal(signal.SIGUSR2)
+        wait_until(lambda: len(self._tables()) > len(tables), f"{self._program.name} logging its counters")
+        return {
+            " ".join(row.split()[:2]): {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", row)}
+            for row in self._tables()[-1].splitlines()
+        }
+
+    def _tables(self) -> list[str]:
+        """Each table logged up to now: a line that announces it, and an indented row for each part."""
+        return re.findall(r"colo: counters\n((?:\s.*\n)+)", self._program.output)
+
+    def stop(self) -> int:
+        return self._program.stop()
+
+
+class Wiring:
+    """Makes the picture: hosts and cables at once, the rest by its methods in their order here."""
+
+    primary_colo: Colo
+    secondary_colo: Colo
+
+    def __init__(self, hosts: Hosts, folder: Path) -> None:
+        self._folder = folder
+        self.client, self.primary, self.secondary, self.guest, self.replica = map(
+            hosts.add, ("client", "primary", "secondary", "guest", "replica")
+        )
+        _write_scripts(folder, SCRIPTS.items())
+        hosts.cable(self.primary, "cross", self.secondary, "cross")
+        self.primary.bring_up("cross", f"{PRIMARY_ADDRESS}/24")
+        self.secondary.bring_up("cross", f"{SECONDARY_ADDRESS}/24")
+        hosts.cable(self.client, "eth0", self.primary, "lan")
+        self.client.bring_up("eth0", f"{CLIENT_ADDRESS}/24")
+        # mcast_snooping 0: else the bridge itself sends a frame, at a time that nobody knows
+        self.primary.ip("link add br0 type bridge forward_delay 0 mcast_snooping 0")
+        self.primary.ip("link set lan master br0")
+        self.primary.bring_up("br0")
+
+    def start_secondary(self) -> None:
+        """Before the primary: it tries until that is there."""
+        self.secondary_colo = Colo(self.secondary, SECONDARY, self._folder)
+
+    def start_primary(self) -> None:
+        self.primary_colo = Colo(self.primary, PRIMARY, self._folder)
+        self.primary_colo.wait_for_peer("mirror0")
+        self.secondary_colo.wait_for_peer("red0")
+
+    def plug_in_guests(self) -> None:
+        """Both with the same addresses."""
+        for guest, nic, host in (
+            (self.guest, GUEST_NIC, self.primary),
+            (self.replica, REPLICA_NIC, self.secondary),
+        ):
+            guest.take(nic, host)
+            guest.bring_up(nic, f"{GUEST_ADDRESS}/24")
+
+    def unplug_client(self) -> None:
+        """From here on nothing new comes from the network."""
+        self.client.ip("link set eth0 down")
+
+
+def _write_scripts(folder: Path, scripts: Iterable[tuple[str, str]]) -> None:
+    """What QEMU, and we, run with a TAP's name when it is made and when it goes."""
+    for name, line in scripts:
+        script = folder / name
+        script.write_text(f"#!/bin/sh\n{line}\n")
+        script.chmod(0o755)
