@@ -1,0 +1,1 @@
+"""Speed, measured beside QEMU's in the same run: ``python -m benchmarks`` (as root)."""

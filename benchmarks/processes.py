@@ -1,0 +1,87 @@
+"""Programs that run while something is measured, and end with it."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+PATIENCE = 20.0  # seconds, for a program to be ready or to end
+
+
+class BenchmarkError(Exception):
+    """What can't be measured; the text says why."""
+
+
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    """Poll until a condition holds. Raises BenchmarkError."""
+    deadline = time.monotonic() + PATIENCE
+    pause = threading.Event()
+    while not condition():
+        if time.monotonic() > deadline:
+            raise BenchmarkError(f"waited {PATIENCE:g} s in vain: {what}")
+        pause.wait(0.02)
+
+
+def run(*words: str, timeout: float = 60) -> str:
+    """Run a program to its end; what it printed. Raises BenchmarkError."""
+    try:
+        done = subprocess.run(
+            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, start_new_session=True
+        )
+    except subprocess.TimeoutExpired:
+        raise BenchmarkError(f"did not end within {timeout:g} s: {' '.join(words)}") from None
+    if done.returncode:
+        raise BenchmarkError(f"failed: {' '.join(words)}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+class Running:
+    """
+    A program in the background; a context manager that ends it.
+
+    It has a session of its own, so that Ctrl-C reaches the benchmark alone, which ends all in order.
+    """
+
+    def __init__(self, *words: str) -> None:
+        self._words = words
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (it is closed with the program)
+        self._popen = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+    @property
+    def output(self) -> str:
+        """What it has printed."""
+        self._log.seek(0)
+        return self._log.read()
+
+    def wait_for(self, condition: Callable[[], object], what: str) -> None:
+        """Until a condition holds. Raises BenchmarkError, sooner if the program ends."""
+
+        def holds_or_ended() -> bool:
+            if self._popen.poll() is not None:
+                raise BenchmarkError(f"ended too soon: {' '.join(self._words)}\n{self.output}")
+            return bool(condition())
+
+        wait_until(holds_or_ended, what)
+
+    def stop(self) -> None:
+        """End it, and wait until it has ended."""
+        if self._popen.poll() is None:
+            self._popen.terminate()
+            try:
+                self._popen.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self._popen.kill()
+                self._popen.wait()
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.stop()
+        self._log.close()
