@@ -140,7 +140,7 @@ class Tap:
         opened = self._open(wanted)
         self._fd, self.name, self.vnet_hdr = opened.fd, opened.name, opened.vnet_hdr
         try:
-            self._set_up(wanted)
+            self._set_up()
         except OSError as error:
             self._close_fd()
             raise explain(f"-netdev tap,id={self.id}: setting up {self.name}", error) from None
@@ -160,7 +160,7 @@ class Tap:
             what = f"fd {properties.fd}" if properties.fd is not None else f"TAP {name}"
             raise explain(f"-netdev tap,id={self.id}: {what}", error) from None
 
-    def _set_up(self, vnet_hdr: bool) -> None:
+    def _set_up(self) -> None:
         properties = self.properties
         if properties.vnet_hdr and not self.vnet_hdr:
             raise StartError(
@@ -199,7 +199,6 @@ class Tap:
             return None
         self._reactor.removeReader(self)
         self._receive = None
-        self._give_up_waiting()
         script = self._script(self.properties.downscript, scripts.IFDOWN)
         if script is None or not self._is_up:
             self._close_fd()
@@ -218,6 +217,7 @@ class Tap:
         self._close_fd()
 
     def _close_fd(self) -> None:
+        self._give_up_waiting()
         os.close(self._fd)
         self._fd = -1
 
