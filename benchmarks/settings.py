@@ -48,7 +48,7 @@ SETTINGS = (
     ),
     Setting(
         "stuck",
-        "With a mirror whose peer never reads: kept in max_backlog, or disconnected beyond it",
+        "With a mirror whose peer never reads: kept, all its copies in memory (max_backlog=16G), or disconnected (1M)",
         (contestants.OURS_MIRROR, contestants.OURS_STUCK, contestants.OURS_DROPPED),
         (
             (contestants.OURS_STUCK, contestants.OURS_MIRROR),

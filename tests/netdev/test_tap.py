@@ -74,10 +74,49 @@ def writers(tap: Tap) -> Any:
     return tap._reactor.getWriters()
 
 
+def make_busy(tun: MemoryTun, tap: Tap, batches: list[Batch]) -> None:
+    """A turn that finds several frames: those after it read at once what there is."""
+    for _ in range(3):
+        far_end(tun, tap).send(NO_HEADER * tap.vnet_hdr + packet())
+    tap.doRead()
+    batches.clear()
+    tap.counters.frames_in = tap.counters.bytes_in = 0
+
+
 class TestReading:
-    def test_a_turn_is_one_batch_in_order(self, make: Maker, tun: MemoryTun) -> None:
+    def test_after_a_quiet_turn_the_first_frame_goes_on_before_the_next_is_looked_for(
+        self, make: Maker, tun: MemoryTun
+    ) -> None:
+        tap, batches = make(), list[Batch]()
+        sent = [packet(f"{n}") for n in range(4)]
+        far_end(tun, tap).send(sent[0])
+
+        def receive(batch: Batch) -> None:
+            batches.append(batch)
+            for one in sent[1:] if len(batches) == 1 else []:
+                far_end(tun, tap).send(one)
+
+        tap.start(receive)
+        tap.doRead()
+        assert [list(batch.packets()) for batch in batches] == [sent[:1], sent[1:]]
+
+    def test_a_pause_after_the_first_frame_ends_the_turn(self, make: Maker, tun: MemoryTun) -> None:
+        tap, batches = make(), list[Batch]()
+        far_end(tun, tap).send(packet("a"))
+        far_end(tun, tap).send(packet("b"))
+
+        def receive(batch: Batch) -> None:
+            batches.append(batch)
+            tap.pause()
+
+        tap.start(receive)
+        tap.doRead()
+        assert [list(batch.packets()) for batch in batches] == [[packet("a")]]
+
+    def test_a_busy_turn_is_one_batch_in_order(self, make: Maker, tun: MemoryTun) -> None:
         tap, batches = make(), list[Batch]()
         tap.start(batches.append)
+        make_busy(tun, tap, batches)
         sent = [packet(f"{n}", 60 + n) for n in range(10)]
         for one in sent:
             far_end(tun, tap).send(one)
@@ -100,6 +139,7 @@ class TestReading:
     def test_a_turn_is_bounded_in_frames(self, make: Maker, tun: MemoryTun) -> None:
         tap, batches = make(), list[Batch]()
         tap.start(batches.append)
+        make_busy(tun, tap, batches)
         far = far_end(tun, tap)
         far.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
         for n in range(TURN_FRAMES + 5):
@@ -112,6 +152,7 @@ class TestReading:
     def test_a_turn_is_bounded_in_bytes(self, make: Maker, tun: MemoryTun) -> None:
         tap, batches = make(vnet_hdr=True), list[Batch]()
         tap.start(batches.append)
+        make_busy(tun, tap, batches)
         far = far_end(tun, tap)
         far.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
         for _ in range(2 + TURN_BYTES // 60_000):
@@ -152,10 +193,11 @@ class TestReading:
         tap = make()
         tap.start(lambda batch: None)
 
-        def gone(fd: int, size: int) -> bytes:
-            raise OSError(77, "File descriptor in bad state")
+        class Gone:
+            def read(self, size: int) -> bytes:
+                raise OSError(77, "File descriptor in bad state")
 
-        monkeypatch.setattr(os, "read", gone)
+        monkeypatch.setattr(tap, "_file", Gone())
         tap.doRead()
         assert readers(tap) == []
         tap.pause()
