@@ -137,6 +137,9 @@ class IChain(Interface):
     def let_go(holder: str, direction: Direction) -> None:
         """Take back one's hold; harmless without one."""
 
+    def press(holder: str, direction: Direction, full: bool) -> None:
+        """Hold or let go."""
+
 
 class IObject(Interface):
     """What -object makes."""
@@ -155,7 +158,10 @@ class IObject(Interface):
         """Begin; chardevs and netdevs are open."""
 
     def stop() -> None:
-        """Hand on what is held and end; called before chardevs and netdevs close. Harmless when not started."""
+        """Hand on what is held; called before anything closes. Harmless when not started."""
+
+    def close() -> None:
+        """Give everything back that open took, after all objects have stopped; harmless when it was not called."""
 
 
 class IFilter(IObject):
@@ -190,9 +196,9 @@ class IMachine(Interface):
 
 class IObjectType(Interface):
     """
-    A type that -object (or -chardev, -netdev) can make.
+    A type that -object can make; those of -chardev, -netdev and -device are described alike.
 
-    A package adds one as a Twisted plugin: a file in its own ``twisted/plugins/`` directory with an
+    A package adds one for -object as a Twisted plugin: a file in its own ``twisted/plugins/`` directory with an
     instance of ``colo_twisted.options.ObjectType``, which provides this interface.
     """
 
@@ -205,6 +211,7 @@ class IObjectType(Interface):
         Make one, with no side effect outside the machine yet.
 
         @param properties: an instance of C{self.properties}.
-        @return: a provider of IObject, IChardev or INetdev; of IFilter for one that stands on a netdev.
+        @return: a provider of IObject; of IFilter for one that stands on a netdev. (A chardev's type returns an
+            IChardev or a tuple of them, a netdev's an INetdev.)
         @raise StartError: the machine's other parts don't fit.
         """

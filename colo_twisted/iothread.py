@@ -33,7 +33,7 @@ class IOThread:
     def open(self) -> None:
         """There is no thread."""
 
-    start = stop = open
+    start = stop = close = open
 
 
 IOTHREAD = ObjectType("iothread", "taken for QEMU's sake", IOThreadProperties, IOThread)

@@ -178,7 +178,7 @@ class Machine(Service):
             maybeDeferred(made.stop).addErrback(self._failed, f"stopping object '{made.id}'")
 
     def _close_all(self) -> Deferred[Any]:
-        parts: list[Any] = [*self.netdevs.values(), *self.chardevs.values()]
+        parts: list[Any] = [*self.objects.values(), *self.netdevs.values(), *self.chardevs.values()]
         return DeferredList(
             [maybeDeferred(part.close).addErrback(self._failed, f"closing '{part.id}'") for part in parts]
         )

@@ -16,6 +16,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, NoReturn
 
+from twisted.application.app import ServerOptions
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
@@ -58,7 +59,7 @@ class Options(usage.Options):
     @property
     def under_twistd(self) -> bool:
         """Whether these are the options of a twistd command, not of an application that embeds the service."""
-        return self.parent is not None
+        return isinstance(self.parent, ServerOptions)
 
     def getUsage(self, width: int | None = None) -> str:
         return USAGE
@@ -79,7 +80,7 @@ def makeService(options: Options) -> IService:
         if options.under_twistd:
             _exit_with(str(error))
         raise
-    if options.parent is None:
+    if not options.under_twistd or options.parent is None:
         return machine
     service = _TwistdService(options.parent)
     _Signals(machine, reactor).setServiceParent(service)  # first: SIGTERM may come while an up script runs

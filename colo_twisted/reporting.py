@@ -35,7 +35,7 @@ class Reporter:
             now = self._clock()
             if now - began >= WINDOW_SECONDS:
                 if lines > LINES_A_WINDOW:
-                    text += f" ({lines - LINES_A_WINDOW} more like it were not logged before)"
+                    text += f" (and {lines - LINES_A_WINDOW} more like it since the last such line)"
                 began, lines = now, 0
             self._windows[kind] = (began, lines + 1)
             if lines >= LINES_A_WINDOW:

@@ -1,4 +1,8 @@
-"""A test that can't run here says so; in CI that is a failure."""
+"""
+A test that can't run here says so; in CI that is a failure.
+
+Hypothesis makes the same examples in every run, or with COLO_LONG set many random ones.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,12 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile("colo", derandomize=True, deadline=None, max_examples=40, suppress_health_check=_SLOW)
+settings.register_profile("colo-long", deadline=None, max_examples=2000, suppress_health_check=_SLOW)
+settings.load_profile("colo-long" if os.environ.get("COLO_LONG") else "colo")
 
 
 @pytest.hookimpl(hookwrapper=True)

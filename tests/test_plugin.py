@@ -20,7 +20,7 @@ from twisted.plugin import IPlugin, getPlugins
 from twisted.python import usage
 from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
 
-from colo_twisted import plugin
+from colo_twisted import __version__, plugin
 from colo_twisted.machine import Machine
 from colo_twisted.options import StartError
 from colo_twisted.plugin import Options, makeService
@@ -224,3 +224,21 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
+
+
+def test_as_a_subcommand_of_another_program_it_raises_like_anywhere_else() -> None:
+    class Program(usage.Options):
+        subCommands = [["colo", None, Options, "the proxy"]]
+
+    program = Program()
+    program.parseOptions(["colo", "-chardev", "null,id=c0"])
+    assert isinstance(makeService(program.subOptions), Machine)
+    with pytest.raises(usage.UsageError, match="there is no such option"):
+        Program().parseOptions(["colo", "-frobnicate"])
+
+
+def test_the_version_can_be_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        Options().parseOptions(["-version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"colo_twisted {__version__}\n"

@@ -65,7 +65,7 @@ def test_the_next_window_begins_with_how_many_were_left_out(report: Reporter, cl
         report.warn("probe", kind="probe")
     clock.advance(WINDOW_SECONDS)
     assert lines_of(lambda: report.warn("probe", kind="probe")) == [
-        "chardev mirror0: probe (3 more like it were not logged before)"
+        "chardev mirror0: probe (and 3 more like it since the last such line)"
     ]
     assert lines_of(lambda: report.warn("probe", kind="probe")) == ["chardev mirror0: probe"]
 
@@ -96,7 +96,7 @@ def test_every_line_is_written_or_counted_in_one_that_is(pauses: list[float]) ->
         clock.advance(WINDOW_SECONDS)
         report.warn("line", kind="kind")
     left_out = sum(
-        int(text.split("(")[1].split()[0]) for event in events if "more like it" in (text := formatEvent(event))
+        int(text.split("(and ")[1].split()[0]) for event in events if "more like it" in (text := formatEvent(event))
     )
     assert len(events) + left_out == len(pauses) + 1
 

@@ -27,7 +27,11 @@ WAITING_LINE_SECONDS = 30.0
 class SocketProperties(ServerOrClient):
     """QEMU's properties of a socket chardev; defaults are QEMU's but for nodelay and reconnect."""
 
-    host: str | None = prop(Text("a host's name or address"), "TCP: where to connect or listen", default=None)
+    host: str | None = prop(
+        Text("a host's name or address"),
+        "TCP: where to connect, or listen (without one: every IPv4 address)",
+        default=None,
+    )
     port: int | None = prop(Port(), "TCP: its port", default=None)
     to: int | None = prop(Integer(1, 65535), "TCP server: the last port to try", default=None)
     ipv4: bool | None = prop(Boolean(), "TCP: whether IPv4 may be used", default=None)
@@ -135,12 +139,15 @@ class SocketChardev(Chardev):
         if not self._wait:
             return None
         self._say_waiting()
-        return self._link.when_connected()
+        return self._link.when_connected().addCallback(lambda _: self._cancel_waiting_line())
 
     def close(self) -> Deferred[Any]:
+        self._cancel_waiting_line()
+        return self._link.close()
+
+    def _cancel_waiting_line(self) -> None:
         if self._waiting_line is not None and self._waiting_line.active():
             self._waiting_line.cancel()
-        return self._link.close()
 
     def _say_waiting(self) -> None:
         if not self.connected:

@@ -7,14 +7,13 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet import tcp, unix
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint, UNIXClientEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
@@ -22,7 +21,6 @@ from twisted.internet.interfaces import (
     IHostnameResolver,
     IHostResolution,
     IListeningPort,
-    IProtocol,
     IProtocolFactory,
     IReactorPluggableNameResolver,
     IResolutionReceiver,
@@ -36,16 +34,6 @@ from colo_twisted.options.errors import StartError
 
 BACKLOG = 50  # connections that the kernel keeps until they are accepted
 CONNECT_SECONDS = 5  # without an answer, before another try
-
-
-class Address(Protocol):
-    """Where a stream connection begins or ends; str() of one is how messages name it."""
-
-    def listen(self, reactor: Any, factory: IProtocolFactory) -> IListeningPort:
-        """Bind and listen at once. Raises StartError."""
-
-    def client(self, reactor: Any) -> IStreamClientEndpoint:
-        """What connects to it."""
 
 
 @dataclass(frozen=True)
@@ -161,40 +149,60 @@ class DescriptorAddress:
     def __str__(self) -> str:
         return f"fd:{self.fd}"
 
-    def _take(self) -> socket.socket:
-        """The socket, out of the inherited descriptor. Raises StartError."""
+    def take(self, listening: bool) -> socket.socket:
+        """
+        The socket, under a descriptor of our own; the inherited one is closed.
+
+        Raises StartError unless it is a stream socket that listens, or is connected, as asked.
+        """
         try:
-            taken = socket.socket(fileno=os.dup(self.fd))
-            os.close(self.fd)
+            taken = _socket_of(os.dup(self.fd))
         except OSError as error:
             raise StartError(f"cannot use {self}: {_reason(error)}") from None
+        wrong = _what_is_wrong(taken, listening)
+        if wrong is not None:
+            taken.close()
+            raise StartError(f"cannot use {self}: {wrong}")
+        os.close(self.fd)
         taken.setblocking(False)
         return taken
 
     def listen(self, reactor: Any, factory: IProtocolFactory) -> IListeningPort:
-        with self._take() as taken:
-            if not taken.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                raise StartError(f"cannot listen on {self}: that socket does not listen")
+        with self.take(listening=True) as taken:
+            if taken.family == socket.AF_UNIX:
+                return _inherited_unix_port(taken, factory, reactor)
             return reactor.adoptStreamPort(taken.fileno(), taken.family, factory)  # type: ignore[no-any-return]
 
-    def client(self, reactor: Any) -> IStreamClientEndpoint:
-        return _AdoptedEndpoint(reactor, self._take)
+
+Address = TCPAddress | UNIXAddress | DescriptorAddress
 
 
-@implementer(IStreamClientEndpoint)
-@dataclass(frozen=True)
-class _AdoptedEndpoint:
-    """'Connects' by going on with a connection that is there already."""
+def _socket_of(fd: int) -> socket.socket:
+    try:
+        return socket.socket(fileno=fd)
+    except OSError:
+        os.close(fd)
+        raise
 
-    reactor: Any
-    take: Callable[[], socket.socket]
 
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        return maybeDeferred(self._adopt, protocolFactory)
+def _what_is_wrong(taken: socket.socket, listening: bool) -> str | None:
+    if taken.type != socket.SOCK_STREAM:
+        return "that is no stream socket"
+    if listening:
+        return None if taken.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) else "that socket does not listen"
+    try:
+        taken.getpeername()
+    except OSError:
+        return "that socket is not connected"
+    return None
 
-    def _adopt(self, factory: IProtocolFactory) -> IProtocol:
-        with self.take() as taken:
-            return self.reactor.adoptStreamConnection(taken.fileno(), taken.family, factory).protocol  # type: ignore[no-any-return]
+
+def _inherited_unix_port(taken: socket.socket, factory: IProtocolFactory, reactor: Any) -> IListeningPort:
+    """Twisted would chmod and unlink the file of an adopted listener; it is not ours, so its name is withheld."""
+    port = _UNIXPort(b"\0inherited", factory, BACKLOG, 0, reactor)
+    port._preexistingSocket = taken.dup()
+    port.startListening()
+    return port
 
 
 class _UNIXPort(unix.Port):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from typing import Any
 
@@ -82,8 +83,15 @@ class Connector:
         self._failures += 1
         if not self._complained:
             self._complained = True
-            reason = failure.getErrorMessage().rstrip(".")
             self._report.warn(
-                f"cannot connect: {reason}; trying again, at most {self._max_delay:g} s apart", kind="connect"
+                f"cannot connect to {self._factory}: {_reason(failure)};"
+                f" trying again, at most {self._max_delay:g} s apart",
+                kind="connect",
             )
         self._connect_again()
+
+
+def _reason(failure: Failure) -> str:
+    """The kernel's words where the error has its number: Twisted's name it twice."""
+    number = getattr(failure.value, "osError", None)
+    return os.strerror(number) if isinstance(number, int) else failure.getErrorMessage().rstrip(".")

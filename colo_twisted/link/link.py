@@ -17,7 +17,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
 
 from colo_twisted.link import liveness
-from colo_twisted.link.addresses import Address
+from colo_twisted.link.addresses import Address, DescriptorAddress
 from colo_twisted.link.connector import Connector
 from colo_twisted.link.peer import TURN_BYTES, Peer, PeerCounters
 from colo_twisted.options.errors import StartError
@@ -88,6 +88,7 @@ class Link(Factory):
         self._report = report
         self._waiting: list[Peer] = []
         self._port: IListeningPort | None = None
+        self._inherited: socket.socket | None = None
         self._connector: Connector | None = None
         self._started = False
         self._closing: Deferred[None] | None = None
@@ -113,11 +114,13 @@ class Link(Factory):
     # life
 
     def open(self) -> None:
-        """Bind, if this is the server. Raises StartError."""
-        if not self.options.server:
-            return
+        """Bind, if this is the server; take what was inherited. Raises StartError."""
+        address = self.options.address
         try:
-            self._port = self.options.address.listen(self._reactor, self)
+            if self.options.server:
+                self._port = address.listen(self._reactor, self)
+            elif isinstance(address, DescriptorAddress):
+                self._inherited = address.take(listening=False)
         except StartError as error:
             raise StartError(f"{self._report.name}: {error}") from None
 
@@ -126,15 +129,21 @@ class Link(Factory):
         self._started = True
         if self.peer is not None:
             self.peer.go_on()
-        if not self.options.server:
-            self._connector = Connector(
-                self._reactor,
-                self.options.address.client(self._reactor),
-                self,
-                self.options.reconnect or LinkOptions.reconnect,
-                self._report,
-            )
+        if self._inherited is not None:
+            self._adopt(self._inherited)
+        elif not self.options.server and not isinstance(self.options.address, DescriptorAddress):
+            endpoint = self.options.address.client(self._reactor)
+            longest = self.options.reconnect or LinkOptions.reconnect
+            self._connector = Connector(self._reactor, endpoint, self, longest, self._report)
             self._connector.connect()
+
+    def _adopt(self, inherited: socket.socket) -> None:
+        self._inherited = None
+        with inherited:
+            try:
+                self._reactor.adoptStreamConnection(inherited.fileno(), inherited.family, self)
+            except OSError as error:
+                self._report.warn(f"{self} was closed before it could be used: {error.strerror}")
 
     def when_connected(self) -> Deferred[None]:
         """Fires at once if a peer is there, else with the next one."""
@@ -150,6 +159,9 @@ class Link(Factory):
         done: list[Deferred[Any]] = []
         if self._connector is not None:
             self._connector.stop()
+        if self._inherited is not None:
+            self._inherited.close()
+            self._inherited = None
         if self._port is not None:
             done.append(maybeDeferred(self._port.stopListening))
             self._port = None
@@ -188,6 +200,8 @@ class Link(Factory):
             return
         framed = in_form(batch, self._vnet_hdr)
         self.counters.dropped_needs_vnet_hdr += len(batch) - len(framed)
+        if not len(framed):
+            return
         self.counters.frames_out += len(framed)
         self.counters.bytes_out += len(framed.data)
         self.peer.write(framed.data)
@@ -228,7 +242,8 @@ class Link(Factory):
             self._waiting.remove(peer)
             self.counters.probes += 1
         elif peer is self.peer:
-            self._report.info(f"lost {peer.name}: {reason}", kind="lost")
+            if self._closing is None:
+                self._report.info(f"lost {peer.name}: {reason}", kind="lost")
             self._take_place_from(peer)
         if self.peer is None and not self._waiting:
             self._all_gone()
@@ -245,7 +260,8 @@ class Link(Factory):
         self.peer = peer
         self.counters.connects += 1
         peer.deliver_to(self._receive, self._vnet_hdr)
-        self._report.info(f"connected to {peer.name} on {self}", kind="connected")
+        where = f"{peer.name} on {self}" if self.options.server else str(self)
+        self._report.info(f"connected to {where}", kind="connected")
         self.connection_changed(True)
         arrivals, self._arrivals = self._arrivals, []
         for arrival in arrivals:

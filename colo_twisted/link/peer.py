@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import typing
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from typing import Protocol as Structure
 
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.interfaces import IFileDescriptorReceiver, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -34,10 +35,11 @@ class PeerCounters(Counters):
     bytes_in: int = 0
     bytes_out: int = 0
     dropped_unread_bytes: int = 0  # came in where nobody reads
+    dropped_descriptors: int = 0  # came with the bytes over a unix socket
     dropped_part_bytes: int = 0  # the beginning of a frame whose sender went away
 
 
-class Place(Structure):
+class Place(typing.Protocol):
     """What gives a peer its place: it is told what becomes of the connection."""
 
     pressure_changed: Callable[[bool], None]
@@ -52,7 +54,7 @@ class Place(Structure):
     def protocol_broken(self, peer: Peer, how: str) -> None: ...
 
 
-@implementer(IPushProducer)
+@implementer(IPushProducer, IFileDescriptorReceiver)
 class Peer(Protocol):
     """
     Frames to and from one peer.
@@ -103,6 +105,11 @@ class Peer(Protocol):
         if decoder.broken is not None:
             self._place.protocol_broken(self, decoder.broken)
 
+    def fileDescriptorReceived(self, descriptor: int) -> None:
+        """A unix socket can bring descriptors; nobody here wants one, and Twisted would log each."""
+        os.close(descriptor)
+        self._place.counters.dropped_descriptors += 1
+
     # outgoing
 
     def write(self, data: bytes) -> None:
@@ -148,7 +155,7 @@ class Peer(Protocol):
 
     def connectionMade(self) -> None:
         self.name = _name_of(self.transport.getPeer())
-        self.transport.SEND_LIMIT = TURN_BYTES
+        self.transport.SEND_LIMIT = 2 * TURN_BYTES  # what is written at once may overshoot by a batch, and goes whole
         self.transport.registerProducer(self, True)
         self._place.connection_made(self)
 

@@ -104,7 +104,7 @@ class DeviceProperties(Properties):
 def guest_tap(properties: DeviceProperties, index: int, machine: IMachine) -> Tap:
     """The TAP of a device without ``guest``: no script is run, for its interface is the guest's own."""
     name = properties.id or f"NIC{index}"
-    tap = Tap(TapProperties(id=name, ifname=name, script="", downscript=""), machine)
+    tap = Tap(TapProperties(id=name, ifname=name, script="", downscript=""), machine, source="-device ...")
     tap.address = properties.mac
     return tap
 

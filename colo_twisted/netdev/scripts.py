@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import dataclass
 
 from colo_twisted.options.errors import OptionError
 
 IFUP = "/etc/qemu-ifup"
 IFDOWN = "/etc/qemu-ifdown"
 TIMEOUT_SECONDS = 30.0
+MOST_LINES = 5  # of what it says
 
 
 def choose(given: str | None, default: str) -> str | None:
@@ -27,8 +29,16 @@ def check(name: str, given: str | None) -> None:
         raise OptionError(f"property '{name}': {given} is not executable (chmod +x {given})")
 
 
-def run(script: str, interface: str) -> str | None:
-    """Run a script and wait for it; returns what went wrong in a few words, or None."""
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a script: what went wrong in a few words, or None; and what it said, on one line."""
+
+    failure: str | None
+    said: str = ""
+
+
+def run(script: str, interface: str) -> Outcome:
+    """Run a script and wait for it."""
     try:
         done = subprocess.run(
             [script, interface],
@@ -38,11 +48,11 @@ def run(script: str, interface: str) -> str | None:
             timeout=TIMEOUT_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        return f"{script} {interface} did not end within {TIMEOUT_SECONDS:g} s and was killed"
+        return Outcome(f"{script} {interface} did not end within {TIMEOUT_SECONDS:g} s and was killed")
     except OSError as error:
-        return f"{script} {interface} could not be run: {error.strerror}"
+        return Outcome(f"{script} {interface} could not be run: {error.strerror}")
+    lines = done.stdout.decode(errors="replace").strip().splitlines()
     if done.returncode == 0:
-        return None
-    said = done.stdout.decode(errors="replace").strip().splitlines()
+        return Outcome(None, " / ".join(lines[:MOST_LINES]))
     how = f"exited with {done.returncode}" if done.returncode > 0 else f"was ended by signal {-done.returncode}"
-    return f"{script} {interface} {how}" + (f": {said[-1]}" if said else "")
+    return Outcome(f"{script} {interface} {how}" + (f": {lines[-1]}" if lines else ""))

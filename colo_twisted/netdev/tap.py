@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IReadWriteDescriptor
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
@@ -114,7 +115,9 @@ class TapCounters(Counters):
 class Tap:
     """A TAP on the reactor."""
 
-    def __init__(self, properties: TapProperties, machine: IMachine, tun: ITun | None = None) -> None:
+    def __init__(
+        self, properties: TapProperties, machine: IMachine, tun: ITun | None = None, source: str = "-netdev tap"
+    ) -> None:
         self.id = properties.id
         self.properties = properties
         self.counters: TapCounters = TapCounters()
@@ -123,6 +126,7 @@ class Tap:
         self.pressure_changed: Callable[[bool], None] = lambda full: None  # a TAP drops, it presses nobody
         self.name = properties.ifname or "tap"
         self.address: bytes | None = None
+        self._source = f"{source},id={self.id}"  # whom to blame
         self._tun: ITun = tun or KernelTun()
         self._reactor: Any = machine.reactor
         self._report = Reporter(f"netdev {self.id}")
@@ -137,6 +141,7 @@ class Tap:
         self._waiting_bytes = 0
         self._is_up = False  # the up script has run
         self._gone = False  # the interface was deleted
+        self._dropped_while_down = 0  # frames, since the interface was last up
 
     # life
 
@@ -149,7 +154,7 @@ class Tap:
             self._set_up()
         except OSError as error:
             self._close_fd()
-            raise explain(f"-netdev tap,id={self.id}: setting up {self.name}", error) from None
+            raise explain(f"{self._source}: setting up {self.name}", error) from None
         except StartError:
             self._close_fd()
             raise
@@ -164,14 +169,12 @@ class Tap:
             return self._tun.open(name, vnet_hdr)
         except OSError as error:
             what = f"fd {properties.fd}" if properties.fd is not None else f"TAP {name}"
-            raise explain(f"-netdev tap,id={self.id}: {what}", error) from None
+            raise explain(f"{self._source}: {what}", error) from None
 
     def _set_up(self) -> None:
         properties = self.properties
         if properties.vnet_hdr and not self.vnet_hdr:
-            raise StartError(
-                f"-netdev tap,id={self.id}: vnet_hdr=on, but the TAP of fd={properties.fd} has no vnet headers"
-            )
+            raise StartError(f"{self._source}: vnet_hdr=on, but the TAP of fd={properties.fd} has no vnet headers")
         if properties.sndbuf:
             self._tun.set_send_buffer(self._fd, properties.sndbuf)
         if self.address is not None:
@@ -180,9 +183,11 @@ class Tap:
             self._tun.add_to_bridge(self.name, properties.br)
         script = self._script(properties.script, scripts.IFUP)
         if script is not None:
-            failure = scripts.run(script, self.name)
-            if failure is not None:
-                raise StartError(f"-netdev tap,id={self.id}: script {failure}")
+            outcome = scripts.run(script, self.name)
+            if outcome.failure is not None:
+                raise StartError(f"{self._source}: script {outcome.failure}")
+            if outcome.said:
+                self._report.warn(f"script {script} said: {outcome.said}")
         self._is_up = True
 
     def _script(self, given: str | None, default: str) -> str | None:
@@ -212,14 +217,14 @@ class Tap:
         if not self._reactor.running:  # after a failed start its threads may never run
             self._is_down(scripts.run(script, self.name))
             return None
-        done: Deferred[str | None] = deferToThreadPool(
+        done: Deferred[scripts.Outcome] = deferToThreadPool(
             self._reactor, self._reactor.getThreadPool(), scripts.run, script, self.name
         )
         return done.addCallback(self._is_down)
 
-    def _is_down(self, failure: str | None) -> None:
-        if failure is not None:
-            self._report.warn(f"downscript {failure}")
+    def _is_down(self, outcome: scripts.Outcome) -> None:
+        if outcome.failure is not None:
+            self._report.warn(f"downscript {outcome.failure}")
         self._close_fd()
 
     def _close_fd(self) -> None:
@@ -296,12 +301,15 @@ class Tap:
         self._reactor.removeReader(self)
         self._receive = None
         self._give_up_waiting()
-        self._report.warn(f"TAP {self.name} can't be used any more: {why} (was the interface deleted?)")
+        self._report.warn(
+            f"TAP {self.name} can't be used any more: {why}; if it was deleted, with its namespace perhaps,"
+            " only a restart makes it anew"
+        )
 
     def connectionLost(self, reason: Failure) -> None:
         """What the reactor calls where its poller finds that out before doRead does."""
         if not self._gone:
-            self._lost(reason.getErrorMessage())
+            self._lost("the reactor gave it up" if reason.check(ConnectionDone, ConnectionLost) else str(reason.value))
 
     # to the kernel
 
@@ -360,17 +368,25 @@ class Tap:
             except OSError as error:
                 self._drop_refused(error)
         counters.frames_out += out
+        if out and self._dropped_while_down:
+            self._up_again()
         return len(packets)
 
     def _drop_refused(self, error: OSError) -> None:
         if error.errno in (errno.EIO, errno.EBADFD, errno.ENETDOWN):
             self.counters.dropped_link_down += 1
-            self._report.warn(
-                f"dropped a frame: TAP {self.name} is down (ip link set {self.name} up, where it is now)", kind="down"
-            )
+            self._dropped_while_down += 1
+            if self._dropped_while_down == 1:
+                self._report.warn(
+                    f"TAP {self.name} is down, frames for it are dropped (ip link set {self.name} up, where it is now)"
+                )
         else:
             self.counters.dropped_refused += 1
             self._report.warn(f"dropped a frame: the kernel refused it: {error.strerror}", kind="refused")
+
+    def _up_again(self) -> None:
+        self._report.info(f"TAP {self.name} is up; {self._dropped_while_down} frames were dropped before")
+        self._dropped_while_down = 0
 
     def _wait_with(self, packets: list[bytes | memoryview]) -> None:
         for packet in packets:

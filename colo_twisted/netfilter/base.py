@@ -61,3 +61,6 @@ class Filter:
 
     def stop(self) -> None:
         """Nothing is held."""
+
+    def close(self) -> None:
+        """Nothing was opened."""

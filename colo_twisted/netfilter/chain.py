@@ -10,12 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from colo_twisted.counters import Counters
 from colo_twisted.interfaces import Direction, IChain, IFilter, INetdev
 from colo_twisted.options.errors import StartError
 from colo_twisted.packets.batch import Batch
+from colo_twisted.reporting import Reporter
+
+_log = Logger("colo_twisted")
 
 _Steps = tuple[tuple[IFilter, Callable[[Batch, Direction], Batch | None]], ...]
 
@@ -25,6 +30,7 @@ class ChainCounters(Counters):
     """What the ends of the chain can't pass on."""
 
     dropped_no_guest: int = 0  # no -device is plugged in
+    dropped_filter_failed: int = 0  # a filter raised an exception over them
 
 
 @implementer(IChain)
@@ -36,6 +42,7 @@ class Chain:
         self.guest = guest
         self.counters: ChainCounters = ChainCounters()
         self.filters: list[IFilter] = []  # head first
+        self._report = Reporter(f"chain {network.id}")
         self._steps: dict[Direction, _Steps] = {Direction.TX: (), Direction.RX: ()}
         self._holders: dict[Direction, set[str]] = {Direction.TX: set(), Direction.RX: set()}
         self._sources: dict[Direction, INetdev | None] = {Direction.TX: network, Direction.RX: guest}
@@ -101,8 +108,12 @@ class Chain:
         self._pass(steps, direction, batch)
 
     def _pass(self, steps: _Steps, direction: Direction, batch: Batch) -> None:
-        for _, receive in steps:
-            passed = receive(batch, direction)
+        for known, receive in steps:
+            try:
+                passed = receive(batch, direction)
+            except Exception as error:  # another package's filter; it must not cost the TAP, whose turn this is
+                self._failed(known, error, len(batch))
+                return
             if passed is None:
                 return
             batch = passed
@@ -112,6 +123,12 @@ class Chain:
             self.guest.send(batch)
         else:
             self.counters.dropped_no_guest += len(batch)
+
+    def _failed(self, known: IFilter, error: Exception, frames: int) -> None:
+        self.counters.dropped_filter_failed += frames
+        self._report.warn(f"filter '{known.id}' failed, its frames are dropped: {error!r}", kind="failed")
+        if self.counters.dropped_filter_failed == frames:
+            _log.failure("the first such failure", Failure(error))
 
     # making the source wait
 

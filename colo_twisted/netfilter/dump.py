@@ -24,6 +24,9 @@ class DumpProperties(FilterProperties):
     file: str = prop(Text("a path"), "the pcap file, made anew")
     maxlen: int = prop(Integer(1, MAX_FRAME), "bytes kept of each packet", default=65536)
 
+    def claims(self) -> tuple[str, ...]:
+        return (f"file {os.path.abspath(self.file)}",)
+
     def check_host(self) -> None:
         folder = os.path.dirname(self.file) or "."
         if not os.path.isdir(folder):
@@ -59,7 +62,7 @@ class FilterDump(Filter):
                 f"-object filter-dump,id={self.id}: property 'file': {self._path}: {error.strerror}"
             ) from None
 
-    def stop(self) -> None:
+    def close(self) -> None:
         self._close()
 
     def receive(self, batch: Batch, direction: Direction) -> Batch | None:

@@ -19,7 +19,9 @@ class MirrorProperties(FilterProperties):
     outdev: str = prop(Reference("chardev"), "where the copies go")
     vnet_hdr_support: bool = prop(Boolean(), "the copies carry vnet headers", default=False)
     max_backlog: int = prop(
-        Size(least=1 << 17), "bytes that the peer may fall behind; beyond them it is disconnected", default=64 << 20
+        Size(least=1 << 17),
+        "bytes that the peer may fall behind, beyond them it is disconnected (a burst alone can be 4M)",
+        default=64 << 20,
     )
 
 

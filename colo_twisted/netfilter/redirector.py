@@ -92,7 +92,7 @@ class FilterRedirector(Filter):
     def _outdev_pressure(self, full: bool) -> None:
         chain = self.machine.chain(self.netdev)
         for direction in self.directions:
-            (chain.hold if full else chain.let_go)(self.id, direction)
+            chain.press(self.id, direction, full)
 
 
 REDIRECTOR = ObjectType(

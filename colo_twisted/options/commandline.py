@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from colo_twisted import __version__
 from colo_twisted.interfaces import IObjectType
 from colo_twisted.options import declare
 from colo_twisted.options.configuration import Configuration, Definition, blaming
@@ -27,6 +28,8 @@ QEMU's COLO-proxy as a service. Options are QEMU's, with one dash or two, each a
   -object TYPE,id=ID[,...]          filters, in the order of the chain
   -readconfig FILE                  the same options from a file in QEMU's form
   -help                             this text; OPTION help and OPTION TYPE,help say more
+  -version                          which version this is
+twistd's own options (-n to stay in the foreground, --pidfile, --logfile, --uid, ...) stand before 'colo'.
 
 Example (the primary of a pair):
   twistd -n colo -netdev tap,id=hn0,br=br0 -device e1000,id=e0,netdev=hn0 \\
@@ -77,6 +80,8 @@ def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
             raise OptionError(f"'{word}' is not an option (options begin with a dash; see twistd colo -help)")
         if name in ("help", "h", "?"):
             raise HelpWanted(USAGE)
+        if name == "version":
+            raise HelpWanted(f"colo_twisted {__version__}")
         if name not in TYPE_KEYS and name != "readconfig":
             allowed = ", ".join(f"-{known}" for known in (*TYPE_KEYS, "readconfig", "help"))
             raise OptionError(f"{word}: there is no such option (there are: {allowed})")

@@ -22,7 +22,7 @@ from zope.interface import implementer
 from colo_twisted.interfaces import IMachine, IObjectType
 from colo_twisted.options.errors import OptionError
 from colo_twisted.options.keyval import Pairs
-from colo_twisted.options.kinds import Boolean, Identifier, Kind, OnlyOff, Reference, one_of
+from colo_twisted.options.kinds import Boolean, Identifier, Ignored, Kind, Only, OnlyOff, Reference, one_of
 
 _REQUIRED: Any = dataclasses.MISSING
 
@@ -137,10 +137,11 @@ def references(properties: Properties) -> Iterator[tuple[Declaration, str]]:
 
 def help_lines(properties: type[Properties]) -> Iterator[str]:
     """A line a property: name, what is allowed, default, what it does."""
-    for declaration in declarations(properties):
+    useless = (Only, OnlyOff, Ignored)  # refused, or taken without effect: these come last
+    for declaration in sorted(declarations(properties), key=lambda known: isinstance(known.kind, useless)):
         if declaration.required:
             default = "required"
-        elif declaration.default is None:
+        elif declaration.default in (None, ""):
             default = "not set"
         else:
             default = f"default {declaration.kind.format(declaration.default)}"

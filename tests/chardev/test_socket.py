@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
+from twisted.logger import capturedLogs
 
 from colo_twisted.chardev.socket import SocketChardev, SocketProperties
 from colo_twisted.options.errors import OptionError
@@ -114,6 +115,26 @@ def test_start_waits_for_a_client_with_wait_on(tmp_path: Path) -> Any:
     yield waiting
     assert server.chardev.connected
     yield client.chardev.close()
+    yield server.chardev.close()
+
+
+@pytest_twisted.inlineCallbacks
+def test_it_says_that_start_up_waits_only_while_it_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr("colo_twisted.chardev.socket.WAITING_LINE_SECONDS", 0.01)
+    place = {"path": str(tmp_path / "s")}
+    server = Side(server=True, **place)
+    with capturedLogs() as events:
+        waiting = server.run()
+        yield from until(lambda: len(events) > 2)
+        client = Side(reconnect=0, **place)
+        client.run()
+        yield waiting
+        yield client.chardev.close()
+        yield from until(lambda: not server.chardev.connected)
+        del events[:]
+        for _ in range(10):
+            yield from _turn()
+    assert [event for event in events if "start-up waits" in event.get("text", "")] == []
     yield server.chardev.close()
 
 

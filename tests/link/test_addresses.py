@@ -252,7 +252,8 @@ def test_an_inherited_listener_is_taken_over(factory: Recorder) -> Any:
 def test_an_inherited_connection_goes_on(factory: Recorder) -> Any:
     near, far = socket.socketpair()
     with far:
-        yield DescriptorAddress(near.detach()).client(reactor).connect(factory)
+        with DescriptorAddress(near.detach()).take(listening=False) as taken:
+            reactor.adoptStreamConnection(taken.fileno(), taken.family, factory)  # type: ignore[attr-defined]
         (protocol,) = factory.made
         assert protocol.transport is not None
         protocol.transport.write(b"hello")
@@ -264,9 +265,33 @@ def _readable(one: socket.socket) -> bool:
     return bool(select.select([one], [], [], 0)[0])
 
 
-def test_a_socket_that_does_not_listen_is_refused(factory: Recorder) -> None:
-    with socket.socket() as other, pytest.raises(StartError, match="that socket does not listen"):
-        DescriptorAddress(os.dup(other.fileno())).listen(reactor, factory)
+@pytest.mark.parametrize(
+    ("kind", "listening", "message"),
+    [
+        (socket.SOCK_STREAM, True, "that socket does not listen"),
+        (socket.SOCK_STREAM, False, "that socket is not connected"),
+        (socket.SOCK_DGRAM, False, "that is no stream socket"),
+    ],
+)
+def test_a_socket_of_another_kind_is_refused_and_stays_open(kind: int, listening: bool, message: str) -> None:
+    with socket.socket(type=kind) as other:
+        with pytest.raises(StartError, match=f"^cannot use fd:{other.fileno()}: {message}$"):
+            DescriptorAddress(other.fileno()).take(listening)
+        assert other.getsockname() is not None
+
+
+@pytest_twisted.inlineCallbacks
+def test_an_inherited_unix_listeners_file_is_not_ours(tmp_path: Path, factory: Recorder) -> Any:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "s"))
+    listener.listen()
+    (tmp_path / "s").chmod(0o600)
+    port = DescriptorAddress(listener.detach()).listen(reactor, factory)
+    assert (tmp_path / "s").stat().st_mode & 0o777 == 0o600
+    yield UNIXAddress(str(tmp_path / "s")).client(reactor).connect(factory)
+    yield from until(lambda: len(factory.made) == 2)
+    yield stop(port)
+    assert (tmp_path / "s").exists()
 
 
 def test_a_descriptor_that_is_not_there_is_refused(factory: Recorder) -> None:

@@ -86,6 +86,16 @@ def test_frame_that_needs_its_header_is_dropped_by_name(link: Link) -> None:
     assert link.counters.dropped_needs_vnet_hdr == 1
 
 
+def test_a_batch_of_which_nothing_is_left_waits_nowhere(link: Link) -> None:
+    body = b"\0\1" + bytes(8) + packet("x" * 40)
+    frame = Batch(len(body).to_bytes(4, "big") + b"\0\0\0\x0a" + body, [0, 8 + len(body)], True)
+    peer, _ = arrive(link)
+    peer.pauseProducing()
+    for _ in range(10):
+        link.write(frame)
+    assert len(peer._waiting) == 0
+
+
 def test_without_a_peer_frames_are_dropped_by_name(link: Link) -> None:
     link.write(FRAME)
     assert link.counters.dropped_no_peer == 1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.testing import StringTransport
@@ -87,6 +90,24 @@ def test_the_transport_never_holds_much_more_than_one_write() -> None:
     assert len(transport.value()) <= 65536 + 50_000
     transport.drain()
     assert len(transport.value()) <= TURN_BYTES + 50_000
+
+
+def test_what_is_written_at_once_is_sent_at_once() -> None:
+    peer, transport, _ = connected()
+    for _ in range(100):
+        peer.write(bytes(250_000))
+    transport.drain()
+    assert TURN_BYTES < len(transport.value()) <= transport.SEND_LIMIT  # type: ignore[attr-defined]
+
+
+def test_descriptors_that_come_with_the_bytes_are_closed_and_counted() -> None:
+    peer, _, place = connected()
+    reader, writer = os.pipe()
+    os.close(reader)
+    peer.fileDescriptorReceived(writer)
+    assert place.counters.dropped_descriptors == 1
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(writer)
 
 
 def test_pressure_is_told_once_and_ends_when_all_is_taken() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 
 from colo_twisted.netdev.tap import TURN_BYTES, TURN_FRAMES, Tap, TapProperties
@@ -284,6 +285,24 @@ class TestWriting:
         assert received(far_end(tun, tap)) == [packet("a"), packet("c")]
         assert getattr(tap.counters, counter) == 1
         assert tap.counters.frames_out == 2
+
+    def test_down_is_told_once_and_up_again_once(self, make: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+        tap = make()
+
+        def down(fd: int, data: bytes) -> int:
+            raise OSError(5, "Input/output error")
+
+        with capturedLogs() as events:
+            with monkeypatch.context() as patched:
+                patched.setattr(os, "write", down)
+                for _ in range(30):
+                    tap.send(batch_of(packet("a"), packet("b")))
+            for _ in range(30):
+                tap.send(batch_of(packet("c")))
+        assert [event["text"].split(",")[0] for event in events] == [
+            "TAP tap7 is down",
+            "TAP tap7 is up; 60 frames were dropped before",
+        ]
 
     def test_after_close_frames_are_dropped_by_name(self, make: Maker) -> None:
         tap = make(max_backlog=1 << 20)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.logger import capturedLogs, formatEvent
 
 from colo_twisted.interfaces import Direction
 from colo_twisted.netfilter.base import Filter, FilterProperties
@@ -293,3 +294,21 @@ def test_offloads_do_not_wait_for_a_guest_that_is_not_there() -> None:
     network = FakeNetdev(vnet_hdr=True)
     Chain(network, None).settle_offloads()
     assert network.offloads is True
+
+
+def test_a_filter_that_fails_costs_its_frames_and_nothing_else() -> None:
+    network, guest = FakeNetdev("hn0"), FakeNetdev("g0")
+    chain = Chain(network, guest)
+    failing = SeenFilter("f0", [], "pass")
+    chain.insert(failing)
+    chain.start()
+    failing.habit = lambda id, packets: packets if packets[0] == packet("good") else [][1]
+    with capturedLogs() as events:
+        for _ in range(20):
+            network.receive(batch_of(packet("bad"), packet("bad")))
+    network.receive(batch_of(packet("good")))
+    assert guest.packets == [packet("good")]
+    assert chain.counters.dropped_filter_failed == 40
+    lines = [formatEvent(event) for event in events]
+    assert len([line for line in lines if "filter 'f0' failed" in line and "IndexError" in line]) == 5
+    assert len([event for event in events if "log_failure" in event]) == 1

@@ -69,7 +69,7 @@ def an_open_dump() -> Iterator[OpenDump]:
 
     yield open_dump
     for dump in opened:
-        dump.stop()
+        dump.close()
 
 
 def read(path: Path) -> list[tuple[bytes, Any]]:
@@ -196,11 +196,11 @@ def test_a_file_that_cannot_be_opened_or_begun_is_an_error_that_says_why(file: s
 
 def test_before_the_file_is_open_and_after_the_end_packets_pass_unrecorded(path: Path) -> None:
     dump = a_dump(path)
-    dump.stop()
+    dump.close()
     assert dump.receive(FRAMES, TX) is FRAMES
     dump.open()
-    dump.stop()
-    dump.stop()
+    dump.close()
+    dump.close()
     assert dump.receive(FRAMES, TX) is FRAMES
     assert counts(dump) == (0, 4)
     assert read(path) == []
@@ -253,7 +253,7 @@ def test_a_file_that_cannot_even_be_closed_raises_nothing(path: Path, an_open_du
     os.close(dump._fd)
     for _ in range(2):
         assert dump.receive(FRAMES, TX) is FRAMES
-    dump.stop()
+    dump.close()
     assert counts(dump) == (0, 4)
 
 

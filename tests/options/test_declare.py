@@ -65,8 +65,10 @@ def test_the_order_of_properties_does_not_matter(option: str, found: IObjectType
 def test_help_has_a_line_for_each_property(option: str, found: IObjectType) -> None:
     lines = list(help_lines(found.properties))
     declared = list(declarations(found.properties))
-    assert [line.split("=")[0].strip() for line in lines] == [each.name for each in declared]
-    for line, each in zip(lines, declared):
+    shown = {line.split("=")[0].strip(): line for line in lines}
+    assert len(lines) == len(shown) == len(declared)
+    for each in declared:
+        line = shown[each.name]
         assert each.help in line
         assert each.kind.allowed in line
         assert line.isprintable()

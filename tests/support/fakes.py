@@ -115,6 +115,9 @@ class FakeChain:
     def let_go(self, holder: str, direction: Direction) -> None:
         self.held.discard((holder, direction))
 
+    def press(self, holder: str, direction: Direction, full: bool) -> None:
+        (self.hold if full else self.let_go)(holder, direction)
+
 
 @implementer(IMachine)
 class FakeMachine:

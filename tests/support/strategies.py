@@ -1,29 +1,21 @@
 """
 What hypothesis makes for the tests: packets, frames, cuts of a stream, values of every kind of property.
-
-Importing it chooses the profile: the same examples in every run, or with COLO_LONG set many random ones.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import os
 import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hypothesis import HealthCheck, assume, settings
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from colo_twisted.interfaces import IObjectType
 from colo_twisted.options import declare, kinds
 from colo_twisted.options.errors import OptionError
 from colo_twisted.packets.batch import LENGTH_SIZE, MAX_FRAME, MIN_PACKET, VNET_LENGTH_SIZE, Batch
-
-_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
-settings.register_profile("colo", derandomize=True, deadline=None, max_examples=40, suppress_health_check=_SLOW)
-settings.register_profile("colo-long", deadline=None, max_examples=2000, suppress_health_check=_SLOW)
-settings.load_profile("colo-long" if os.environ.get("COLO_LONG") else "colo")
 
 VNET_LENGTHS = (0, 10, 12, 20)
 
