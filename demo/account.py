@@ -108,7 +108,8 @@ class Counted:
         for name, seen, remark in (("guest", self.guest, ""), ("replica", self.replica, "  (to nobody)")):
             print(f"  {name:<11}{seen.frames:>11,} frames{seen.bytes:>14,}{seen.answers:>12,}{remark}")
         print(f"  {'mirrored':<11}{self.mirrored:>11,} frames")
-        print(f"  {'lost':<11}{self.lost:>11,}")
+        print(f"  {'lost':<11}{self.lost:>11,} frames")
+        print("\n  From the network come requests and acknowledgments; the file itself is among what is answered.")
         account.must(self.guest.frames > 0, "the guest must have seen frames")
         account.must(self.lost == 0, "the replica must see as many frames as the guest")
         account.must(self.guest.bytes == self.replica.bytes, "the replica must see as many bytes as the guest")

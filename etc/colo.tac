@@ -35,7 +35,7 @@ except (UsageError, StartError) as error:
 
 
 class Counted(Resource):
-    """The table that `twistd colo` logs on SIGUSR2."""
+    """The table that `twistd colo` logs on SIGUSR2; signals are this application's own business."""
 
     isLeaf = True
 

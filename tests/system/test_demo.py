@@ -53,7 +53,7 @@ def test_it_shows_that_everything_is_mirrored_and_nothing_lost(tmp_path: Path) -
         assert re.search(r"download +50 MB in .* SHA-256 right", process.output)
         guest, replica, mirrored = re.findall(r"(?:guest|replica|mirrored) +([\d,]+) frames", process.output)
         assert guest == replica == mirrored
-        assert re.search(r"lost +0\n", process.output)
+        assert re.search(r"lost +0 frames\n", process.output)
         assert "WRONG" not in process.output
         assert left_by(process, tmp_path) == []
     assert interfaces() == before

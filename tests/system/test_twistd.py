@@ -370,7 +370,7 @@ def test_the_systemd_unit_starts_it(tmp_path: Path) -> None:
     configuration.write_text('[chardev "c0"]\n  backend = "null"\n')
     unit = (ETC / "colo.service").read_text()
     (line,) = re.findall("^ExecStart=(.*)$", unit, re.MULTILINE)
-    words = line.replace("/usr/bin/twistd", TWISTD).replace("/etc/colo/colo.conf", str(configuration)).split()
+    words = line.replace("/opt/colo/bin/twistd", TWISTD).replace("/etc/colo/colo.conf", str(configuration)).split()
     assert str(configuration) in words
     with Process(words, tmp_path / "journal") as colo:
         colo.wait_for_output("colo: running")
