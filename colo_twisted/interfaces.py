@@ -54,6 +54,7 @@ class IChardev(Interface):
 
     id: str = Attribute("The chardev's id.")
     counters: Counters = Attribute("What it has counted.")
+    front_end: FrontEnd | None = Attribute("Its user, if it has one.")
     connected: bool = Attribute("Whether a peer is there.")
     backlog: int = Attribute("Bytes written that the transport hasn't been given yet, as the peer doesn't take them.")
 

@@ -133,6 +133,8 @@ class Machine(Service):
         try:
             for chardev in self.chardevs.values():
                 chardev.open()
+                if chardev.front_end is None:
+                    self._report.warn(f"chardev '{chardev.id}' is used by nothing: no property names it")
             for chain in self.chains.values():
                 self._open_ends(chain)
             for made in self.objects.values():

@@ -308,6 +308,13 @@ def test_a_netdev_that_no_device_names_is_warned_of() -> None:
     assert dict(house.machine.counted())["chain hn1"].dropped_no_guest == 2  # type: ignore[attr-defined]
 
 
+def test_a_chardev_that_nothing_uses_is_warned_of() -> None:
+    with capturedLogs() as events:
+        House(f"{CABLE} -chardev pair,id=a,peer=b -object filter-mirror,id=m0,netdev=hn0,outdev=a").start()
+    lines = [formatEvent(event) for event in events if event["log_level"].name == "warn"]
+    assert lines == ["colo: chardev 'b' is used by nothing: no property names it"]
+
+
 PARTS = ["c0", "c1", "hn0", "guest", "o0", "o1"]
 
 

@@ -65,6 +65,8 @@ def parse_arguments(arguments: Sequence[str], types: Types) -> Configuration:
             source = f"-{option} {text}"
             with blaming(source):
                 configuration.definitions.append(_define(option, _pairs(text), source, types))
+    if not configuration.definitions:
+        raise OptionError("there is nothing to do: give options, or -readconfig FILE (see twistd colo -help)")
     configuration.check()
     return configuration
 

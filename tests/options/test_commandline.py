@@ -78,8 +78,9 @@ def test_the_documents_secondary() -> None:
     assert parse(SECONDARY).definitions[2].properties == RED0
 
 
-def test_no_words_make_nothing() -> None:
-    assert parse_words().definitions == []
+def test_no_words_are_an_error_that_says_what_to_do() -> None:
+    with pytest.raises(OptionError, match=r"^there is nothing to do: give options, or -readconfig FILE"):
+        parse_words()
 
 
 def test_json_objects_within_objects_are_dotted_keys() -> None:
