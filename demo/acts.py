@@ -30,7 +30,7 @@ class Pings:
 
     def __str__(self) -> str:
         times = f"{self.average:.2f} ms ({self.least:.2f} to {self.most:.2f})"
-        return f"{self.answered} of {PINGS} answered, in {times} on average"
+        return f"{self.answered} of {PINGS} answered, on average in {times}"
 
 
 @dataclass(frozen=True)

@@ -100,10 +100,12 @@ def test_a_guests_answers_go_out_of_a_redirector_and_come_in_at_the_others_netwo
     [
         pytest.param("source", "source", "tcp", id="source-that-is-server-tcp"),
         pytest.param("source", "source", "unix", id="source-that-is-server-unix"),  # leaves its socket's file behind
+        pytest.param("source", "sink", "tcp", id="source-that-is-client-tcp"),
         pytest.param("source", "sink", "unix", id="source-that-is-client-unix"),
         pytest.param("sink", "sink", "tcp", id="sink-that-is-server-tcp"),
         pytest.param("sink", "sink", "unix", id="sink-that-is-server-unix"),
         pytest.param("sink", "source", "tcp", id="sink-that-is-client-tcp"),
+        pytest.param("sink", "source", "unix", id="sink-that-is-client-unix"),
     ],
 )
 def test_either_side_may_be_killed_and_started_again_in_mid_stream(

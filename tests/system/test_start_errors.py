@@ -206,7 +206,7 @@ AT_OPENING: dict[str, tuple[Arguments, str]] = {
     ),
     "the guest's TAP in use": (
         words(f"{TAP} -device e1000,id=busy0,netdev=hn0"),
-        r"-netdev tap,id=busy0: TAP busy0: Device or resource busy \(another process has it open\)",
+        r"-device \.\.\.,id=busy0: TAP busy0: Device or resource busy \(another process has it open\)",
     ),
 }
 
@@ -369,7 +369,7 @@ def test_a_descriptor_that_does_not_listen(fail: Callable[..., FailedStart], pla
     with one, other:
         arguments = ["-chardev", f"socket,id=c0,fd={one.fileno()},server,nowait"]
         start = fail(arguments, place.folder, place.host.name, pass_fds=(one.fileno(),))
-        says = f"chardev c0: cannot listen on fd:{one.fileno()}: that socket does not listen"
+        says = f"chardev c0: cannot use fd:{one.fileno()}: that socket does not listen"
     check_silence(start)
     (line,) = (found[1] for found in LINE.finditer(start.stderr if fail is fail_in_foreground else start.log))
     assert line == says
