@@ -9,7 +9,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from colo_twisted.machine import Machine
-from colo_twisted.netdev import tap
+from colo_twisted.netdev import tap_properties
 from colo_twisted.options.errors import StartError
 from tests.options.lines import FULL, PRIMARY, SECONDARY, parse
 
@@ -100,7 +100,7 @@ WRONG: dict[str, tuple[str, str]] = {
 @pytest.fixture(autouse=True)
 def any_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host on which TAPs could be opened: nothing here opens one."""
-    monkeypatch.setattr(tap, "DEVICE", os.devnull)
+    monkeypatch.setattr(tap_properties, "DEVICE", os.devnull)
 
 
 def descriptors() -> set[str]:

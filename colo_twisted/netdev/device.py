@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from colo_twisted.interfaces import IMachine, INetdev
-from colo_twisted.netdev.tap import Tap, TapProperties
+from colo_twisted.netdev.tap import Tap
+from colo_twisted.netdev.tap_properties import TapProperties
 from colo_twisted.options.declare import ObjectType, Properties, prop
 from colo_twisted.options.errors import OptionError
 from colo_twisted.options.kinds import Identifier, Ignored, MACAddress, Reference

@@ -16,7 +16,8 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 
-from colo_twisted.netdev.tap import TURN_BYTES, TURN_FRAMES, Tap, TapProperties
+from colo_twisted.netdev.tap import TURN_BYTES, TURN_FRAMES, Tap
+from colo_twisted.netdev.tap_properties import TapProperties
 from colo_twisted.options.errors import OptionError, StartError
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.vnet import TAP_HEADER_SIZE, with_vnet_headers

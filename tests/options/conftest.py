@@ -6,10 +6,10 @@ import os
 
 import pytest
 
-from colo_twisted.netdev import tap
+from colo_twisted.netdev import tap_properties
 
 
 @pytest.fixture(autouse=True)
 def any_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host on which TAPs could be opened."""
-    monkeypatch.setattr(tap, "DEVICE", os.devnull)
+    monkeypatch.setattr(tap_properties, "DEVICE", os.devnull)

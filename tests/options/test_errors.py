@@ -809,7 +809,7 @@ def test_a_script_that_may_not_be_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_host_without_tap_devices_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("colo_twisted.netdev.tap.DEVICE", "/nonexistent/tun")
+    monkeypatch.setattr("colo_twisted.netdev.tap_properties.DEVICE", "/nonexistent/tun")
     assert error_of("-netdev", TAP) == f"-netdev {TAP}: there is no /nonexistent/tun (modprobe tun)"
     socket = ("-netdev", "socket,id=s0,connect=h:1")
     device = "-device e1000,netdev=s0"
