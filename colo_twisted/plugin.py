@@ -52,14 +52,14 @@ class Options(usage.Options):
             print(help)
             sys.exit(0)
         except OptionError as error:
-            if self.under_twistd:
+            if self.twistd is not None:
                 _exit_with(str(error))
             raise usage.UsageError(str(error)) from None
 
     @property
-    def under_twistd(self) -> bool:
-        """Whether these are the options of a twistd command, not of an application that embeds the service."""
-        return isinstance(self.parent, ServerOptions)
+    def twistd(self) -> usage.Options | None:
+        """twistd's own options, if these are of a twistd command; None in an application that embeds the service."""
+        return self.parent if isinstance(self.parent, ServerOptions) else None
 
     def getUsage(self, width: int | None = None) -> str:
         return USAGE
@@ -77,12 +77,12 @@ def makeService(options: Options) -> IService:
     try:
         machine = Machine(options.configuration, reactor)
     except StartError as error:
-        if options.under_twistd:
+        if options.twistd is not None:
             _exit_with(str(error))
         raise
-    if not options.under_twistd or options.parent is None:
+    if options.twistd is None:
         return machine
-    service = _TwistdService(options.parent)
+    service = _TwistdService(options.twistd)
     _Signals(machine, reactor).setServiceParent(service)  # first: SIGTERM may come while an up script runs
     machine.setServiceParent(service)
     return service

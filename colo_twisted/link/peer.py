@@ -7,7 +7,6 @@ import typing
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IFileDescriptorReceiver, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
@@ -18,7 +17,7 @@ from colo_twisted.counters import Counters
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.framing import FrameDecoder
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from twisted.internet.tcp import Connection
 
 # What one turn of the reactor may send. It must be more than what a turn's reading brings (of a TAP: TURN_BYTES),

@@ -57,13 +57,10 @@ class FilterDump(Filter):
             self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
             os.write(self._fd, file_header(self._maxlen))
         except OSError as error:
-            self._close()
+            self.close()
             raise StartError(
                 f"-object filter-dump,id={self.id}: property 'file': {self._path}: {error.strerror}"
             ) from None
-
-    def close(self) -> None:
-        self._close()
 
     def receive(self, batch: Batch, direction: Direction) -> Batch | None:
         if self._fd is not None and self._record(self._fd, records(batch, time.time(), self._maxlen)):
@@ -87,9 +84,9 @@ class FilterDump(Filter):
 
     def _give_up(self, why: str | None) -> None:
         self.report.warn(f"{self._path} can't be written, the record ends here: {why}")
-        self._close()
+        self.close()
 
-    def _close(self) -> None:
+    def close(self) -> None:
         fd, self._fd = self._fd, None
         if fd is not None:
             with suppress(OSError):  # what a network's file system could not write is known only now
