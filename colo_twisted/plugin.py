@@ -161,7 +161,16 @@ class _Signals(Service):
         signal.signal(signal.SIGHUP, lambda *_: None)  # not SIG_IGN, which the scripts would inherit
         signal.signal(signal.SIGUSR2, lambda *_: self._reactor.callFromThread(self._machine.log_counters))
         self._take_sigterm()
-        self._reactor.callWhenRunning(self._take_sigterm)  # for then Twisted has taken it
+
+    def startService(self) -> None:
+        super().startService()
+        # Twisted takes SIGTERM when the reactor starts: it waits from here until it has been taken back
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        self._reactor.callWhenRunning(self._take_sigterm_back)
+
+    def _take_sigterm_back(self) -> None:
+        self._take_sigterm()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 
     def _take_sigterm(self) -> None:
         signal.signal(signal.SIGTERM, lambda *_: self._reactor.callFromThread(self._stop))
