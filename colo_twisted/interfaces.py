@@ -8,15 +8,17 @@ netdev or a chardev sends them. All calls are made in the reactor's thread, once
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 from colo_twisted.counters import Counters
 from colo_twisted.packets.batch import Batch
+from colo_twisted.packets.passthrough import Rule
+from colo_twisted.packets.sequence import Offsets
 
 
 class Direction(enum.Enum):
@@ -24,6 +26,28 @@ class Direction(enum.Enum):
 
     TX = "tx"
     RX = "rx"
+
+
+class Decoder(Protocol):
+    """
+    Makes batches from a byte stream that is cut anywhere; packets.framing.FrameDecoder is the usual one.
+
+    @ivar vnet_hdr: whether its batches carry vnet headers.
+    @ivar broken: how the stream broke the protocol, in one line; None while it hasn't.
+    @ivar held: bytes of a part frame that wait for the rest of it.
+    """
+
+    @property
+    def vnet_hdr(self) -> bool: ...
+
+    @property
+    def broken(self) -> str | None: ...
+
+    @property
+    def held(self) -> int: ...
+
+    def feed(self, data: bytes) -> Batch | None:
+        """Take received bytes; return the frames that are whole now, or None if there are none."""
 
 
 def _ignore(_: Any) -> None:
@@ -40,6 +64,7 @@ class FrontEnd:
     @ivar receive: called with each batch that came in; None means that whatever the peer sends is discarded.
     @ivar connection_changed: called with True when a peer is there, with False when it has gone.
     @ivar pressure_changed: called with True when the peer takes less than is written, with False when all is taken.
+    @ivar decoder: makes what a byte stream from each new peer is read with, where that isn't Ethernet; else None.
     """
 
     owner: str
@@ -47,6 +72,7 @@ class FrontEnd:
     receive: Callable[[Batch], None] | None = None
     connection_changed: Callable[[bool], None] = _ignore
     pressure_changed: Callable[[bool], None] = _ignore
+    decoder: Callable[[], Decoder] | None = None
 
 
 class IChardev(Interface):
@@ -183,16 +209,114 @@ class IFilter(IObject):
         """
 
 
+class Outcome(enum.Enum):
+    """How a checkpoint ended: DONE, or the secondary is as it was (UNCHANGED), or nobody knows (FAILED)."""
+
+    DONE = "done"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+
+
+class ICheckpointer(IObject):
+    """Makes the secondary equal to the primary. A comparer asks it, one checkpoint at a time."""
+
+    unasked: Callable[[], None] = Attribute("Called when the other side has made one that nobody here asked for.")
+    pauses_primary: bool = Attribute("Whether the primary's guest stands still when one is done, until it is told.")
+
+    def checkpoint(number: int) -> Deferred[Outcome]:
+        """Make one; the Deferred never fails."""
+
+    def cancel() -> None:
+        """End the one under way: it is FAILED."""
+
+
+class ICheckpointed(Interface):
+    """What takes part in checkpoints and protection on the secondary: its rewriter."""
+
+    def begin_checkpoint() -> None:
+        """Stop the guest's traffic both ways; the client's is kept within a bound."""
+
+    def end_checkpoint(offsets: Mapping[bytes, Offsets], marker: bytes) -> None:
+        """
+        The guest equals the primary's now: traffic goes on.
+
+        @param offsets: those of the primary's own rewriter, by connection key; all others are zero.
+        @param marker: an Ethernet packet that goes out before anything that the guest sends.
+        """
+
+    def abort_checkpoint(unchanged: bool) -> None:
+        """Let traffic on with the old offsets if the guest is unchanged; else it stays stopped."""
+
+    def unprotect(keys: Sequence[bytes] | None) -> None:
+        """Remember connections to be reset at a take-over; None: all that are open, and new ones until protect_new."""
+
+    def protect_new() -> None:
+        """New connections are followed again from their SYN on."""
+
+
+class IColoPeer(IObject):
+    """The other process of the pair, as the primary's comparer speaks to it."""
+
+    role: str = Attribute("'primary' or 'secondary': this process's own.")
+    connected: bool = Attribute("Whether the other process has said hello.")
+    watchers: list[Callable[[bool], None]] = Attribute(
+        "Each is called with True when the other process has said hello, with False when it has gone or comes as new."
+    )
+
+    def name_unprotected(keys: Sequence[bytes] | None) -> Deferred[bool]:
+        """
+        Tell it which connections are unprotected; None: all that are open, and new ones until protect_new.
+
+        @return: fires True when it has answered, False when it has closed; not at all while it is silent.
+        """
+
+    def protect_new() -> Deferred[bool]:
+        """Tell it that new connections are followed again; fires as for name_unprotected."""
+
+    def begin(number: int, nonce: bytes) -> Deferred[bool]:
+        """A checkpoint begins: it stops its guest and answers; fires as for name_unprotected."""
+
+    def done(number: int, offsets: Mapping[bytes, Offsets]) -> Deferred[bool]:
+        """The checkpoint is made: it lets its guest go on and answers; fires as for name_unprotected."""
+
+    def abort(number: int, unchanged: bool) -> Deferred[bool]:
+        """The checkpoint failed; ``unchanged``: its guest is as it was. Fires as for name_unprotected."""
+
+    def invalidate(reason: str) -> Deferred[bool]:
+        """It must not take over until the next checkpoint; fires as for name_unprotected."""
+
+
+class IComparer(IObject):
+    """Compares two guests' output: colo-compare."""
+
+    def add_passthrough(id: str, rule: Rule) -> None:
+        """
+        Let the flows that come up from now on, and that a rule fits, go uncompared. May be called before start.
+
+        @param id: whose rule it is; it takes the place of one with the same id.
+        """
+
+    def remove_passthrough(id: str) -> None:
+        """Compare the flows that come up from now on again; harmless when there is no such rule."""
+
+
 class IMachine(Interface):
     """The running set, as those that belong to it see it."""
 
     reactor: Any = Attribute("The reactor.")
+    monotonic: Callable[[], float] = Attribute("The time in seconds, whatever becomes of the wall clock.")
 
     def chardev(id: str) -> IChardev:
         """The chardev of that id. The options were checked: there is one."""
 
     def chain(netdev: str) -> IChain:
         """The chain of a netdev. The options were checked: there is one."""
+
+    def object(id: str) -> IObject:
+        """The object of that id, once all are built. The options were checked: there is one."""
+
+    def providers(interface: type[Interface]) -> list[Any]:
+        """All objects that provide an interface, once all are built."""
 
 
 class IObjectType(Interface):

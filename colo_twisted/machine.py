@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from twisted.application.service import Service
@@ -17,6 +18,7 @@ from colo_twisted.netdev.device import DeviceProperties, guest_tap
 from colo_twisted.netfilter.chain import Chain
 from colo_twisted.options.configuration import Configuration, Definition
 from colo_twisted.options.errors import StartError
+from colo_twisted.packets.build import compiled
 from colo_twisted.reporting import Reporter
 
 _log = Logger("colo_twisted")
@@ -30,8 +32,11 @@ class Machine(Service):
     Raises StartError where the parts don't fit together.
     """
 
-    def __init__(self, configuration: Configuration, reactor: Any) -> None:
+    def __init__(
+        self, configuration: Configuration, reactor: Any, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self.reactor = reactor
+        self.monotonic = monotonic
         self.chardevs: dict[str, IChardev] = {}
         self.netdevs: dict[str, INetdev] = {}
         self.chains: dict[str, Chain] = {}
@@ -45,6 +50,12 @@ class Machine(Service):
 
     def chain(self, netdev: str) -> Chain:
         return self.chains[netdev]
+
+    def object(self, id: str) -> IObject:
+        return self.objects[id]
+
+    def providers(self, interface: Any) -> list[Any]:
+        return [made for made in self.objects.values() if interface.providedBy(made)]
 
     # build and wire
 
@@ -165,7 +176,7 @@ class Machine(Service):
             maybeDeferred(made.start).addErrback(self._failed, f"starting object '{made.id}'")
         for chain in self.chains.values():
             chain.start()
-        self._report.info("running")
+        self._report.info(f"running (packets {'compiled' if compiled() else 'not compiled: slower'})")
 
     def stopService(self) -> Deferred[Any]:
         """Stop the sources, hand on what objects hold, close, and say what was counted."""

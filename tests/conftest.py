@@ -19,6 +19,10 @@ settings.register_profile("colo-long", deadline=None, max_examples=2000, suppres
 settings.load_profile("colo-long" if os.environ.get("COLO_LONG") else "colo")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--compiled", action="store_true", help="packets/ is to be the build that PYTHONPATH names")
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
     outcome = yield

@@ -23,12 +23,14 @@ from colo_twisted.netdev.tap import Tap
 from colo_twisted.options import ObjectType, OptionError, Properties, StartError, prop
 from colo_twisted.options.kinds import Boolean
 from colo_twisted.packets.batch import Batch
+from colo_twisted.packets.build import compiled
 from tests.support.fakes import FakeChardev, FakeNetdev, batch_of, packet
 from tests.support.house import House, Types
 from tests.support.sockets import SocketTransport, arrive
 
 CABLE = "-netdev fake,id=hn0 -netdev fake,id=guest -device e1000,netdev=hn0,guest=guest"
 FRAMES = batch_of(packet("one"), packet("two"))
+RUNNING = f"colo: running (packets {'compiled' if compiled() else 'not compiled: slower'})"
 
 
 def filters_of(house: House, netdev: str = "hn0") -> list[str]:
@@ -353,7 +355,7 @@ def test_frames_flow_once_every_peer_that_is_waited_for_is_there() -> None:
     with capturedLogs() as events:
         house.chardev("c0").arrival.callback(None)
     assert house.chapter() == ["start o0", "start o1", "start guest", "start hn0"]
-    assert [formatEvent(event) for event in events] == ["colo: running"]
+    assert [formatEvent(event) for event in events] == [RUNNING]
 
 
 def test_what_is_stopped_while_it_waits_never_starts() -> None:
@@ -393,7 +395,7 @@ def test_a_real_server_with_wait_on_lets_frames_flow_when_its_client_is_there(tr
     assert any("start-up waits for a client on tcp:127.0.0.1:9003" in formatEvent(event) for event in events)
     with capturedLogs() as events:
         peer, _ = arrive(house.chardev("mirror0")._link, transport)
-    assert "colo: running" in [formatEvent(event) for event in events]
+    assert RUNNING in [formatEvent(event) for event in events]
     house.netdev("hn0").receive(FRAMES)
     assert house.netdev("guest").sent == [FRAMES]
     assert transport.value() == FRAMES.data

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """A batch: a run of whole frames, exactly as they stand on the chardev wire, with their places beside it."""
 
 from __future__ import annotations
@@ -62,3 +63,8 @@ class Batch:
     def packet_bytes(self) -> int:
         """The frames' bytes less their length fields (a vnet header counts)."""
         return len(self.data) - len(self) * (LENGTH_SIZE + VNET_LENGTH_SIZE * self.vnet_hdr)
+
+
+def framed(packet: bytes, vnet_hdr: bool) -> bytes:
+    """The frame of one Ethernet packet; with ``vnet_hdr`` in that form, its vnet header being of length 0."""
+    return _pack_length(len(packet)) + b"\0\0\0\0" * vnet_hdr + packet

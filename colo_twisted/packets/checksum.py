@@ -1,8 +1,11 @@
-"""The Internet checksum (RFC 1071), and finishing one that the sender left partial."""
+# cython: annotation_typing=False
+"""The Internet checksum (RFC 1071): sums, changes to what one covers (RFC 1624), and finishing a partial one."""
 
 from __future__ import annotations
 
 import struct
+
+from colo_twisted.packets.fields import put_u16, u16
 
 
 def ones_complement_sum(data: bytes) -> int:
@@ -28,3 +31,35 @@ def finish_checksum(packet: bytes, start: int, offset: int) -> bytes | None:
     checksum = ~ones_complement_sum(packet[start:]) & 0xFFFF
     # UDP spells a sum of zero as ones (RFC 768); for TCP the two mean the same
     return packet[:field] + struct.pack(">H", checksum or 0xFFFF) + packet[field + 2 :]
+
+
+def updated(checksum: int, old: int, new: int) -> int:
+    """The checksum after a 16-bit word that it covers has changed from old to new (RFC 1624, equation 3)."""
+    total = (~checksum & 0xFFFF) + (~old & 0xFFFF) + new
+    total = (total & 0xFFFF) + (total >> 16)
+    total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def put_word(data: bytearray, at: int, value: int, checksum_at: int) -> None:
+    """Change the 16-bit field at an even place in what the checksum covers, and the checksum with it."""
+    put_u16(data, checksum_at, updated(u16(data, checksum_at), u16(data, at), value))
+    put_u16(data, at, value)
+
+
+def put_long(data: bytearray, at: int, value: int, checksum_at: int, odd: bool = False) -> None:
+    """
+    Change a 32-bit field, and the checksum with it.
+
+    ``odd``: the field begins at an odd place in what the checksum covers (a TCP option behind a lone NOP).
+    """
+    checksum = u16(data, checksum_at)
+    for place in (at, at + 2):
+        old = u16(data, place)
+        put_u16(data, place, (value >> 16 if place == at else value) & 0xFFFF)
+        new = u16(data, place)
+        if odd:  # its bytes are summed the other way round (RFC 1071, section 2, B)
+            old = (old & 0xFF) << 8 | old >> 8
+            new = (new & 0xFF) << 8 | new >> 8
+        checksum = updated(checksum, old, new)
+    put_u16(data, checksum_at, checksum)

@@ -1,9 +1,17 @@
-"""Ethernet: addresses and the type field (IEEE 802.3)."""
+"""Ethernet: addresses, the type field (IEEE 802.3), and tags (IEEE 802.1Q)."""
 
 from __future__ import annotations
 
 TYPE_AT = 12
 HEADER_SIZE = 14
+
+TYPE_IPV4 = 0x0800
+TYPE_IPV6 = 0x86DD
+TYPE_8021Q = 0x8100
+TYPE_8021AD = 0x88A8
+TYPE_QINQ = 0x9100  # 802.1ad's forerunner
+TAG = 4  # bytes of an 802.1Q or 802.1ad tag
+MOST_TAGS = 4  # more are never met
 
 # what is met on a guest's LAN; anything else is carried all the same
 KNOWN_TYPES = frozenset(

@@ -13,7 +13,7 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 from scapy.utils import checksum as scapy_checksum
 
-from colo_twisted.packets.checksum import finish_checksum, ones_complement_sum
+from colo_twisted.packets.checksum import finish_checksum, ones_complement_sum, put_long, put_word, updated
 
 IP4, IP6 = IP(src="10.22.1.2", dst="10.22.1.3"), IPv6(src="fd00::2", dst="fd00::3")
 CHECKSUM_AT = {TCP: 16, UDP: 6}
@@ -117,3 +117,57 @@ def test_the_fields_last_possible_place_is_the_packets_last_two_bytes() -> None:
     assert finish_checksum(bytes(20), 18, 0) is not None
     assert finish_checksum(bytes(20), 18, 1) is None
     assert finish_checksum(bytes(20), 0xFFFF, 0xFFFF) is None
+
+
+# changes to what a checksum covers
+
+EVERY = st.integers(0, 0xFFFF)
+
+
+def with_checksum(data: bytes, at: int) -> bytes:
+    """The data with a right checksum of all of it at an even place."""
+    checksum = ~by_the_book(data[:at] + b"\0\0" + data[at + 2 :]) & 0xFFFF
+    return data[:at] + struct.pack(">H", checksum) + data[at + 2 :]
+
+
+@given(st.integers(1, 0xFFFF), EVERY, EVERY)  # never all zero: a pseudo-header has a protocol
+@example(1, 0xFFFF, 0)
+@example(0xFFFF, 0, 0xFFFF)
+@example(0xFFFF, 0xFFFF, 0)
+def test_an_update_is_the_sum_made_anew(rest: int, old: int, new: int) -> None:
+    checksum = ~by_the_book(struct.pack(">HH", rest, old)) & 0xFFFF
+    verified = by_the_book(struct.pack(">HHH", rest, new, updated(checksum, old, new)))
+    assert verified == 0xFFFF  # what a receiver sums up
+
+
+def test_rfc_1624s_example() -> None:
+    assert updated(0xDD2F, 0x5555, 0x3285) == 0x0000
+
+
+@given(st.binary(min_size=12, max_size=60), st.integers(0, 0xFFFFFFFF), st.integers(2, 200), st.booleans())
+@example(b"\0" * 11 + b"\1", 0, 2, False)
+@example(b"\0" * 11 + b"\1", 0xFFFFFFFF, 3, True)
+@example(b"\xff" * 13, 0, 3, True)
+def test_a_field_is_changed_and_the_checksum_stays_right(data: bytes, value: int, place: int, long: bool) -> None:
+    size = 4 if long else 2
+    at = 2 + place % (len(data) - size - 1)
+    at -= 0 if long else at % 2
+    assume(any(data[2:]))
+    before = with_checksum(data, 0)
+    after = bytearray(before)
+    if long:
+        put_long(after, at, value, 0, at % 2 == 1)
+    else:
+        put_word(after, at, value & 0xFFFF, 0)
+    new = (value & (0xFFFFFFFF if long else 0xFFFF)).to_bytes(size, "big")
+    assert after[2:] == before[2:at] + new + before[at + size :]
+    assume(any(after[2:]))  # a pseudo-header has a protocol
+    assert by_the_book(bytes(after)) == 0xFFFF  # what a receiver sums up
+
+
+@given(st.integers(0, 0xFFFFFFFF), st.integers(0, 0xFFFFFFFF))
+def test_scapy_agrees_on_a_changed_segment(old: int, new: int) -> None:
+    segments = [bytes(IP4 / TCP(seq=seq, ack=7) / Raw(b"data"))[20:] for seq in (old, new)]
+    changed = bytearray(segments[0])
+    put_long(changed, 4, new, 16)
+    assert changed == segments[1]

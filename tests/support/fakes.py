@@ -125,14 +125,22 @@ class FakeMachine:
 
     def __init__(self, chain: Any = None) -> None:
         self.reactor: Any = Clock()
+        self.monotonic = self.reactor.seconds
         self.chardevs: dict[str, FakeChardev] = {}
         self.the_chain = chain or FakeChain()
+        self.objects: dict[str, Any] = {}
 
     def chardev(self, id: str) -> FakeChardev:
         return self.chardevs.setdefault(id, FakeChardev(id))
 
     def chain(self, netdev: str) -> Any:
         return self.the_chain
+
+    def object(self, id: str) -> Any:
+        return self.objects[id]
+
+    def providers(self, interface: Any) -> list[Any]:
+        return [made for made in self.objects.values() if interface.providedBy(made)]
 
 
 def recording_front_end(vnet_hdr: bool = False) -> tuple[FrontEnd, list[Batch], list[bool], list[bool]]:

@@ -97,7 +97,8 @@ class House:
 
     def __init__(self, line: str, reactor: Any = None, types: Types | None = None) -> None:
         self.reactor: Any = reactor or Clock()
-        self.machine = Machine(parse_arguments(line.split(), types or Types()), self.reactor)
+        monotonic = self.reactor.seconds
+        self.machine = Machine(parse_arguments(line.split(), types or Types()), self.reactor, monotonic)
 
     def start(self) -> House:
         """Let the frames flow."""

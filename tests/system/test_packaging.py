@@ -6,16 +6,20 @@ import email
 import re
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from pathlib import Path
 
+import pytest
+
 import colo_twisted
-from tests.support.environments import ROOT, Artifacts, Environment
+from tests.support.environments import NO_COMPILER, ROOT, Artifacts, Environment, build, copy_sources
 from tests.support.processes import TWISTD, Process
 
 VERSION = colo_twisted.__version__
 INFO = f"colo_twisted-{VERSION}.dist-info"
+EXTENSION = sysconfig.get_config_var("EXT_SUFFIX")
 
 
 def files_below(folder: Path, *suffixes: str) -> set[str]:
@@ -27,7 +31,10 @@ def files_below(folder: Path, *suffixes: str) -> set[str]:
 
 
 def test_the_wheel_holds_the_package_and_the_plugin_and_nothing_else(artifacts: Artifacts) -> None:
-    package = files_below(artifacts.sources / "colo_twisted", ".py", "py.typed")
+    typed = files_below(artifacts.sources / "colo_twisted" / "packets", ".pxd")
+    package = files_below(artifacts.sources / "colo_twisted", ".py", ".pxd", "py.typed")
+    package |= {f"colo_twisted/{name.removesuffix('.pxd')}{EXTENSION}" for name in typed}
+    assert typed
     about = {f"{INFO}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "top_level.txt", "licenses/LICENSE")}
     names = zipfile.ZipFile(artifacts.wheel).namelist()
     assert "colo_twisted/py.typed" in package
@@ -52,24 +59,29 @@ def test_the_sdist_holds_all_that_a_clone_does(artifacts: Artifacts) -> None:
     of_a_clone_only = {".gitignore"}
     sources = {str(path.relative_to(artifacts.sources)) for path in artifacts.sources.rglob("*") if path.is_file()}
     sources = {name for name in sources if ".egg-info/" not in name}
-    assert {"LICENSE", "README.md", "CHANGELOG.md", "etc/colo.tac", "etc/colo.service"} <= names
+    assert {"LICENSE", "README.md", "CHANGELOG.md", "etc/colo.tac", "etc/colo.service", "setup.py"} <= names
     assert {name for name in names if ".egg-info/" not in name} - made_by_building == sources - of_a_clone_only
 
 
 # installed
 
 
-def test_installed_from_the_wheel_twistd_knows_and_runs_it(installed: Environment, tmp_path: Path) -> None:
-    check_installed(installed, tmp_path)
+def test_installed_from_the_wheel_twistd_knows_and_runs_it_compiled(installed: Environment, tmp_path: Path) -> None:
+    check_installed(installed, tmp_path, "compiled")
 
 
-def test_installed_from_the_sdist_twistd_knows_and_runs_it(artifacts: Artifacts, tmp_path: Path) -> None:
+def test_installed_from_the_sdist_without_a_compiler_twistd_knows_and_runs_it_plain(
+    artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLO_COMPILE", raising=False)
+    for name, value in NO_COMPILER.items():
+        monkeypatch.setenv(name, value)
     environment = Environment(tmp_path / "environment")
-    environment.install(artifacts.sdist)
-    check_installed(environment, tmp_path)
+    environment.install("--no-cache-dir", artifacts.sdist)
+    check_installed(environment, tmp_path, "not compiled: slower")
 
 
-def check_installed(environment: Environment, folder: Path) -> None:
+def check_installed(environment: Environment, folder: Path, build: str) -> None:
     assert environment.says("colo_twisted.__file__").startswith(str(environment.folder))
     assert environment.says("twisted.__file__").startswith(str(environment.folder))
     shown = subprocess.run([environment.twistd, "--help"], capture_output=True, text=True, cwd=folder, timeout=60)
@@ -77,9 +89,70 @@ def check_installed(environment: Environment, folder: Path) -> None:
     assert shown.stderr == ""
     words = [environment.twistd, "-n", "--pidfile=", "colo", "-chardev", "null,id=c0"]
     with Process(words, folder / "log") as colo:
-        colo.wait_for_output("colo: running")
+        colo.wait_for_output(rf"colo: running \(packets {build}\)")
         assert str(environment.folder) in colo.output  # the interpreter that twistd names
         assert colo.stop() == 0
+
+
+# with and without Cython
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    """The sources, with one module alone to be compiled, which takes seconds."""
+    sources = copy_sources(tmp_path / "sources")
+    for pxd in (sources / "colo_twisted" / "packets").glob("*.pxd"):
+        if pxd.stem != "sequence":
+            pxd.unlink()
+    return sources
+
+
+def built(folder: Path) -> tuple[str, list[str]]:
+    """The platform of the one wheel in a folder, and the compiled modules in it."""
+    (wheel,) = folder.glob("*.whl")
+    return wheel.stem.rsplit("-", 1)[1], [n for n in zipfile.ZipFile(wheel).namelist() if n.endswith(EXTENSION)]
+
+
+def test_without_a_compiler_a_build_says_that_it_is_plain_python(few: Path, tmp_path: Path) -> None:
+    said = build(few, tmp_path, "--wheel", **NO_COMPILER)
+    assert re.search("^colo_twisted: packets/ is not compiled and will run slower: .*false.*$", said, re.MULTILINE)
+    assert built(tmp_path)[1] == []
+
+
+def test_with_colo_compile_required_a_build_without_a_compiler_fails(few: Path, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=r"(?m)^error: .*false"):
+        build(few, tmp_path, "--wheel", COLO_COMPILE="required", **NO_COMPILER)
+    assert list(tmp_path.glob("*.whl")) == []
+
+
+@pytest.mark.parametrize("wanted", ["required", "off"])
+def test_what_cython_refuses_fails_a_build_unless_nothing_is_to_be_compiled(
+    wanted: str, few: Path, tmp_path: Path
+) -> None:
+    (few / "colo_twisted" / "packets" / "sequence.pxd").write_text("cpdef nonsense add(number, count)\n")
+    if wanted == "off":
+        build(few, tmp_path, "--wheel", COLO_COMPILE=wanted)
+        assert built(tmp_path) == ("any", [])
+    else:
+        with pytest.raises(AssertionError, match="nonsense"):
+            build(few, tmp_path, "--wheel", COLO_COMPILE=wanted)
+
+
+def test_a_word_that_colo_compile_does_not_know_is_named(few: Path, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=re.escape("COLO_COMPILE: 'yes' (allowed: required, off, or not set)")):
+        build(few, tmp_path, "--wheel", COLO_COMPILE="yes")
+
+
+def test_building_leaves_no_c_and_an_editable_install_nothing_compiled_in_the_sources(
+    few: Path, tmp_path: Path
+) -> None:
+    package = few / "colo_twisted"
+    before = files_below(package, "")
+    build(few, tmp_path, "--wheel", COLO_COMPILE="required")
+    assert files_below(package, "") == before
+    environment = Environment(tmp_path / "environment")
+    environment.install("--no-deps", "--editable", few, "--config-settings", "editable_mode=compat")
+    assert files_below(package, "") == before
 
 
 # what other users of the same Python notice

@@ -1,0 +1,10 @@
+"""Which of the two builds of packets/ runs: compiled by Cython, or plain Python."""
+
+from __future__ import annotations
+
+from colo_twisted.packets import sequence
+
+
+def compiled() -> bool:
+    """Whether the modules that have a .pxd beside them are compiled; they all are, or none is."""
+    return not str(sequence.__file__).endswith(".py")

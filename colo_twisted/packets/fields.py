@@ -1,0 +1,31 @@
+# cython: annotation_typing=False
+"""Big-endian fields of a packet. The caller has checked that they lie inside it."""
+
+from __future__ import annotations
+
+Bytes = bytes | bytearray
+
+
+def u16(data: Bytes, at: int) -> int:
+    return (data[at] << 8) | data[at + 1]
+
+
+def u32(data: Bytes, at: int) -> int:
+    return (data[at] << 24) | (data[at + 1] << 16) | (data[at + 2] << 8) | data[at + 3]
+
+
+def piece(data: bytes, start: int, end: int) -> bytes:
+    """``data[start:end]``; compiled, this is several times as fast as a slice."""
+    return data[start:end]
+
+
+def put_u16(data: bytearray, at: int, value: int) -> None:
+    data[at] = value >> 8
+    data[at + 1] = value & 0xFF
+
+
+def put_u32(data: bytearray, at: int, value: int) -> None:
+    data[at] = value >> 24
+    data[at + 1] = (value >> 16) & 0xFF
+    data[at + 2] = (value >> 8) & 0xFF
+    data[at + 3] = value & 0xFF

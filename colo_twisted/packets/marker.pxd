@@ -1,0 +1,2 @@
+cpdef bytes marker_packet(bytes nonce)
+cpdef bytes find_marker(bytes packet)

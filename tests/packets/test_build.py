@@ -1,0 +1,39 @@
+"""That the build which these tests are for is the one that they load: a fall-back would pass them all."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+import pytest
+
+import colo_twisted.packets
+from colo_twisted.packets.build import compiled
+from tests.support.environments import ROOT
+
+LOADED = Path(str(colo_twisted.packets.__file__)).parent
+TYPED = sorted(path.stem for path in LOADED.glob("*.pxd"))
+
+
+def test_the_build_that_was_asked_for_is_loaded(pytestconfig: pytest.Config) -> None:
+    assert compiled() is pytestconfig.getoption("compiled")
+
+
+def test_every_module_of_the_sources_is_there_to_be_loaded() -> None:
+    assert sorted(path.stem for path in (ROOT / "colo_twisted" / "packets").glob("*.pxd")) == TYPED
+    assert "sequence" in TYPED
+
+
+@pytest.mark.parametrize("name", TYPED)
+def test_a_module_with_a_pxd_is_loaded_as_the_others_are(name: str) -> None:
+    file = str(importlib.import_module(f"colo_twisted.packets.{name}").__file__)
+    assert Path(file).parent == LOADED
+    assert file.endswith(tuple(EXTENSION_SUFFIXES) if compiled() else ".py")
+
+
+@pytest.mark.parametrize("name", TYPED)
+def test_what_is_loaded_is_the_source_as_it_stands(name: str) -> None:
+    """A compiled build is a copy, which grows old when its source is edited."""
+    for suffix in (".py", ".pxd"):
+        assert (LOADED / f"{name}{suffix}").read_text() == (ROOT / f"colo_twisted/packets/{name}{suffix}").read_text()
