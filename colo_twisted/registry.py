@@ -13,6 +13,10 @@ from zope.interface.verify import verifyObject
 from colo_twisted.chardev.null import NULL
 from colo_twisted.chardev.pair import PAIR
 from colo_twisted.chardev.socket import SOCKET
+from colo_twisted.checkpoint.command import CHECKPOINT_COMMAND
+from colo_twisted.compare.compare import COLO_COMPARE
+from colo_twisted.compare.passthrough import COLO_PASSTHROUGH
+from colo_twisted.failover.peer import COLO_PEER
 from colo_twisted.interfaces import IObjectType
 from colo_twisted.iothread import IOTHREAD
 from colo_twisted.netdev import stream
@@ -23,14 +27,13 @@ from colo_twisted.netfilter.drop import DROP
 from colo_twisted.netfilter.dump import DUMP
 from colo_twisted.netfilter.mirror import MIRROR
 from colo_twisted.netfilter.redirector import REDIRECTOR
+from colo_twisted.netfilter.rewriter import REWRITER
 from colo_twisted.options.declare import ObjectType
 from colo_twisted.options.errors import OptionError
 from colo_twisted.options.kinds import one_of
 
 _NOT_HERE = {
     "filter-replay": "record and replay is QEMU's own",
-    "filter-rewriter": "it comes with a later version",
-    "colo-compare": "it comes with a later version",
 }
 
 _log = Logger("colo_twisted")
@@ -39,7 +42,19 @@ _OURS: dict[str, tuple[ObjectType, ...]] = {
     "chardev": (SOCKET, PAIR, NULL),
     "netdev": (TAP, stream.SOCKET, stream.STREAM),
     "device": DEVICES,
-    "object": (MIRROR, REDIRECTOR, DROP, BUFFER, DUMP, IOTHREAD),
+    "object": (
+        MIRROR,
+        REDIRECTOR,
+        REWRITER,
+        DROP,
+        BUFFER,
+        DUMP,
+        COLO_COMPARE,
+        COLO_PASSTHROUGH,
+        COLO_PEER,
+        CHECKPOINT_COMMAND,
+        IOTHREAD,
+    ),
 }
 
 

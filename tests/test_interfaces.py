@@ -8,7 +8,20 @@ from zope.interface.verify import verifyClass
 from colo_twisted.chardev.null import NullChardev
 from colo_twisted.chardev.pair import PairEnd
 from colo_twisted.chardev.socket import SocketChardev
-from colo_twisted.interfaces import IChain, IChardev, IFilter, IMachine, INetdev, IObject
+from colo_twisted.checkpoint.command import CheckpointCommand
+from colo_twisted.checkpoint.xen import XenCheckpointer
+from colo_twisted.failover.peer import ColoPeer
+from colo_twisted.interfaces import (
+    IChain,
+    IChardev,
+    ICheckpointed,
+    ICheckpointer,
+    IColoPeer,
+    IFilter,
+    IMachine,
+    INetdev,
+    IObject,
+)
 from colo_twisted.iothread import IOThread
 from colo_twisted.machine import Machine
 from colo_twisted.netdev.stream import StreamNetdev
@@ -20,7 +33,9 @@ from colo_twisted.netfilter.drop import FilterDrop
 from colo_twisted.netfilter.dump import FilterDump
 from colo_twisted.netfilter.mirror import FilterMirror
 from colo_twisted.netfilter.redirector import FilterRedirector
+from colo_twisted.netfilter.rewriter import FilterRewriter
 from tests.support.fakes import FakeChain, FakeChardev, FakeMachine, FakeNetdev
+from tests.support.wires import RecordingRewriter
 
 
 @pytest.mark.parametrize(
@@ -28,9 +43,15 @@ from tests.support.fakes import FakeChain, FakeChardev, FakeMachine, FakeNetdev
     [
         *((IChardev, chardev) for chardev in (SocketChardev, PairEnd, NullChardev, FakeChardev)),
         *((INetdev, netdev) for netdev in (Tap, StreamNetdev, FakeNetdev)),
-        *((IFilter, made) for made in (FilterMirror, FilterRedirector, FilterDrop, FilterBuffer, FilterDump)),
+        *(
+            (IFilter, made)
+            for made in (FilterMirror, FilterRedirector, FilterDrop, FilterBuffer, FilterDump, FilterRewriter)
+        ),
         *((IChain, chain) for chain in (Chain, FakeChain)),
         *((IMachine, machine) for machine in (Machine, FakeMachine)),
+        *((ICheckpointer, made) for made in (CheckpointCommand, XenCheckpointer)),
+        (IColoPeer, ColoPeer),
+        *((ICheckpointed, made) for made in (FilterRewriter, RecordingRewriter)),
         (IObject, IOThread),
         (ITun, KernelTun),
     ],

@@ -55,7 +55,17 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("netdev", {"tap", "socket", "stream"}),
         (
             "object",
-            {"filter-mirror", "filter-redirector", "filter-drop", "filter-buffer", "filter-dump", "iothread"},
+            {
+                "filter-mirror",
+                "filter-redirector",
+                "filter-drop",
+                "filter-buffer",
+                "filter-dump",
+                "iothread",
+                "colo-passthrough",
+                "colo-peer",
+                "checkpoint-command",
+            },
         ),
     ],
 )
@@ -77,7 +87,7 @@ def test_an_unknown_type_is_an_error_that_lists_those_there_are() -> None:
         Registry().find("chardev", "udp")
 
 
-@pytest.mark.parametrize("name", ["filter-replay", "filter-rewriter", "colo-compare"])
+@pytest.mark.parametrize("name", ["filter-replay"])
 def test_a_type_of_qemus_that_is_not_here_is_refused_by_name_and_reason(name: str) -> None:
     with pytest.raises(OptionError, match=rf"^the type '{name}' is not available: .+"):
         Registry().find("object", name)

@@ -116,7 +116,7 @@ class SocketChardev(Chardev):
         super().attach(front_end)
         self._link.connection_changed = front_end.connection_changed
         self._link.pressure_changed = front_end.pressure_changed
-        self._link.deliver_to(front_end.receive, front_end.vnet_hdr)
+        self._link.deliver_to(front_end.receive, front_end.vnet_hdr, front_end.decoder)
 
     def detach(self) -> None:
         super().detach()

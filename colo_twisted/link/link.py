@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
 
+from colo_twisted.interfaces import Decoder
 from colo_twisted.link import liveness
 from colo_twisted.link.addresses import Address, DescriptorAddress
 from colo_twisted.link.connector import Connector
@@ -84,6 +85,7 @@ class Link(Factory):
         self.peer: Peer | None = None
         self._receive: Callable[[Batch], None] | None = None
         self._vnet_hdr = False
+        self._decoder_from: Callable[[], Decoder] | None = None
         self._reactor = reactor
         self._report = report
         self._waiting: list[Peer] = []
@@ -182,16 +184,23 @@ class Link(Factory):
 
     # frames
 
-    def deliver_to(self, receive: Callable[[Batch], None] | None, vnet_hdr: bool = False) -> None:
+    def deliver_to(
+        self,
+        receive: Callable[[Batch], None] | None,
+        vnet_hdr: bool = False,
+        decoder_from: Callable[[], Decoder] | None = None,
+    ) -> None:
         """
         Hand what comes in to ``receive``; with None, discard it.
 
-        ``vnet_hdr`` says whether frames carry vnet headers on this link, both ways.
+        ``vnet_hdr`` says whether frames carry vnet headers on this link, both ways; ``decoder_from``
+        makes what each peer's bytes are read with, where they aren't Ethernet.
         """
         self._receive = receive
         self._vnet_hdr = vnet_hdr
+        self._decoder_from = decoder_from
         if self.peer is not None:
-            self.peer.deliver_to(receive, vnet_hdr)
+            self.peer.deliver_to(receive, vnet_hdr, decoder_from)
 
     def write(self, batch: Batch) -> None:
         """Send frames, in the form that deliver_to named."""
@@ -259,7 +268,7 @@ class Link(Factory):
     def _give_place_to(self, peer: Peer) -> None:
         self.peer = peer
         self.counters.connects += 1
-        peer.deliver_to(self._receive, self._vnet_hdr)
+        peer.deliver_to(self._receive, self._vnet_hdr, self._decoder_from)
         where = f"{peer.name} on {self}" if self.options.server else str(self)
         self._report.info(f"connected to {where}", kind="connected")
         self.connection_changed(True)

@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from colo_twisted.counters import Counters
+from colo_twisted.interfaces import Decoder
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.framing import FrameDecoder
 
@@ -72,19 +73,27 @@ class Peer(Protocol):
         self.pressing = False  # told that the peer takes less than is written, and not yet that it took all
         self._leaving = False
         self.name = "?"
-        self._decoder: FrameDecoder | None = None
+        self._decoder: Decoder | None = None
+        self._decoder_from: Callable[[], Decoder] | None = None
         self._receive: Callable[[Batch], None] | None = None
 
     # incoming
 
-    def deliver_to(self, receive: Callable[[Batch], None] | None, vnet_hdr: bool) -> None:
+    def deliver_to(
+        self,
+        receive: Callable[[Batch], None] | None,
+        vnet_hdr: bool,
+        decoder_from: Callable[[], Decoder] | None = None,
+    ) -> None:
         """
         Hand batches to ``receive`` from here on; with None, discard what comes in.
 
-        A decoder stays, once there is one: only it knows where the next frame begins.
+        A decoder of the same kind stays, once there is one: only it knows where the next frame begins.
         """
-        if receive is not None and (self._decoder is None or self._decoder.vnet_hdr != vnet_hdr):
-            self._decoder = FrameDecoder(vnet_hdr)
+        same = self._decoder is not None and self._decoder.vnet_hdr == vnet_hdr and self._decoder_from is decoder_from
+        if receive is not None and not same:
+            self._decoder = decoder_from() if decoder_from is not None else FrameDecoder(vnet_hdr)
+            self._decoder_from = decoder_from
         self._receive = receive
 
     def dataReceived(self, data: bytes) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import socket
 from collections.abc import Iterable
 from fractions import Fraction
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 
@@ -197,6 +199,60 @@ class HostPort(Kind):
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+class PortRange(Kind):
+    """A port, or all from one to another, by number; as a range."""
+
+    allowed = "a port from 0 to 65535, or a range of them such as 5000-5010"
+
+    def parse(self, text: str) -> range:
+        match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", text)
+        if match is None:
+            raise ValueError
+        first = int(match[1])
+        return range(first, _within(int(match[2] or first), first, 65535) + 1)
+
+    def format(self, value: range) -> str:
+        return str(value.start) if len(value) == 1 else f"{value.start}-{value.stop - 1}"
+
+
+class Network(Kind):
+    """An IPv4 or IPv6 network, or one address."""
+
+    allowed = "an IPv4 or IPv6 network such as 192.0.2.0/24 or 2001:db8::/32, or an address"
+
+    def parse(self, text: str) -> IPv4Network | IPv6Network:
+        if not re.fullmatch(r"[0-9a-fA-F.:]+(/[0-9]{1,3})?", text):
+            raise ValueError
+        try:
+            network = ip_network(text, strict=False)
+        except ValueError:
+            raise ValueError from None
+        if "/" in text and ip_network(text.partition("/")[0]).network_address != network.network_address:
+            raise ValueError(f"that address lies in {network}")
+        return network
+
+    def format(self, value: IPv4Network | IPv6Network) -> str:
+        return str(value.network_address) if value.prefixlen == value.max_prefixlen else str(value)
+
+
+class IPProtocol(Kind):
+    """What IP carries, by IANA's number; None is any."""
+
+    allowed = "tcp, udp, icmp, icmpv6, any, or a number from 0 to 255"
+    _numbers: dict[str, int | None] = {"icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58, "any": None}
+
+    def parse(self, text: str) -> int | None:
+        if text in self._numbers:
+            return self._numbers[text]
+        if not re.fullmatch("[0-9]{1,3}", text):
+            raise ValueError
+        return _within(int(text), 0, 255)
+
+    def format(self, value: int | None) -> str:
+        names = {number: name for name, number in self._numbers.items()}
+        return names.get(value, str(value))
+
+
 class InterfaceName(Kind):
     """A network interface's name, or a pattern with one %d that the kernel fills with a number."""
 
@@ -223,6 +279,24 @@ class Script(Kind):
 
     def format(self, value: str) -> str:
         return value or "no"
+
+
+class Command(Kind):
+    """A program and its arguments, as a tuple; no shell runs it."""
+
+    allowed = "a program and its arguments, quoted as for a shell"
+
+    def parse(self, text: str) -> tuple[str, ...]:
+        if "\0" in text or "\n" in text:
+            raise ValueError
+        os.fsencode(text)
+        words = tuple(shlex.split(text))
+        if not words or not words[0]:
+            raise ValueError
+        return words
+
+    def format(self, value: tuple[str, ...]) -> str:
+        return shlex.join(value)
 
 
 class Position(Kind):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.testing import StringTransport
 
+from colo_twisted.checkpoint.xen import MessageDecoder
 from colo_twisted.link.peer import TURN_BYTES, Peer, PeerCounters
 from colo_twisted.packets.batch import Batch
 from tests.support.fakes import batch_of, packet
@@ -140,6 +141,21 @@ def test_nobody_receives_and_frames_stay_aligned() -> None:
     peer.dataReceived(frame[10:])
     assert [len(batch) for batch in received] == [1, 1]
     assert place.counters.dropped_unread_bytes == len(frame)
+
+
+def test_a_front_ends_own_decoder_stays_with_it_and_is_replaced_by_anothers() -> None:
+    peer, _, place = connected()
+    received: list[Batch] = []
+    message = Batch.from_packets([b"DO_CHECKPOINT"]).data
+    peer.deliver_to(received.append, False, MessageDecoder)
+    peer.dataReceived(message + message[:9])
+    peer.deliver_to(None, vnet_hdr=False)
+    peer.deliver_to(received.append, False, MessageDecoder)
+    peer.dataReceived(message[9:])
+    assert [list(batch.packets()) for batch in received] == [[b"DO_CHECKPOINT"]] * 2
+    peer.deliver_to(received.append, vnet_hdr=False)
+    peer.dataReceived(message)
+    assert place.events[-1][0] == "broken"  # type: ignore[index]
 
 
 def test_a_part_frame_is_lost_with_its_sender_and_counted() -> None:

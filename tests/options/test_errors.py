@@ -432,12 +432,12 @@ WRONG: list[tuple[str, str]] = [
         "the type 'filter-replay' is not available: record and replay is QEMU's own",
     ),
     (
-        "-object filter-rewriter,id=rew0,netdev=hn0,queue=all",
-        "the type 'filter-rewriter' is not available: it comes with a later version",
+        "-object filter-rewriter,id=rew0,netdev=hn0,queue=rx",
+        "property 'queue' takes all only: acks are rewritten on their way to the guest, by what it has sent; got 'rx'",
     ),
     (
-        "-object colo-compare,id=comp0,primary_in=a,secondary_in=b,outdev=c,iothread=i",
-        "the type 'colo-compare' is not available: it comes with a later version",
+        "-object colo-compare,id=comp0,primary_in=mirror0,secondary_in=mirror0,outdev=mirror0",
+        "properties 'primary_in', 'secondary_in', 'outdev' and 'notify_dev' take different chardevs",
     ),
     (
         "-object filter-mirrors,id=m0",

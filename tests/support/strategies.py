@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import struct
 from collections.abc import Callable, Mapping
+from ipaddress import ip_network
 from typing import Any
 
 from hypothesis import assume
@@ -141,6 +142,7 @@ def _hosts() -> st.SearchStrategy[str]:
     return st.sampled_from(("", "localhost", "10.22.1.2", "::", "fe80::1%eth0"))
 
 
+_NETWORKS = ("0.0.0.0/0", "10.0.0.0/8", "192.0.2.128/25", "::/0", "2001:db8::/32", "fe80::/10")
 _VALUES: dict[type[kinds.Kind], Callable[[Any], st.SearchStrategy[Any]]] = {
     kinds.Kind: lambda _: values,
     kinds.Ignored: lambda _: values,
@@ -155,9 +157,13 @@ _VALUES: dict[type[kinds.Kind], Callable[[Any], st.SearchStrategy[Any]]] = {
     kinds.Duration: _scaled,
     kinds.MACAddress: lambda _: st.binary(min_size=6, max_size=6).filter(lambda mac: not mac[0] & 1 and any(mac)),
     kinds.Port: lambda _: st.integers(0, 65535),
+    kinds.PortRange: lambda _: st.tuples(*[st.integers(0, 65535)] * 2).map(lambda p: range(min(p), max(p) + 1)),
+    kinds.Network: lambda _: st.ip_addresses().map(ip_network) | st.sampled_from(_NETWORKS).map(ip_network),
+    kinds.IPProtocol: lambda _: st.none() | st.integers(0, 255),
     kinds.HostPort: lambda _: st.tuples(_hosts(), st.integers(0, 65535)),
     kinds.InterfaceName: _interface_names,
     kinds.Script: lambda _: st.just("") | texts.filter(lambda text: text != "no"),
+    kinds.Command: lambda _: st.builds(lambda program, more: (program, *more), texts, st.lists(values, max_size=3)),
     kinds.Position: lambda _: st.sampled_from(("head", "tail")) | identifiers.map(lambda id: f"id={id}"),
     kinds.Only: lambda kind: st.sampled_from(kind._values) if kind._values else st.nothing(),
 }
@@ -176,6 +182,7 @@ NEEDED: Mapping[tuple[str, str], tuple[dict[str, Any], ...]] = {
         {"kind": "unix", "path": "/tmp/s"},
         {"kind": "fd", "fd": 3},
     ),
+    ("object", "colo-compare"): ({"primary_in": "c0", "secondary_in": "c1", "outdev": "c2"},),
     ("object", "filter-redirector"): ({"indev": "c0"}, {"outdev": "c1"}, {"indev": "c2", "outdev": "c3"}),
 }
 """What a type needs that no single declaration says, by option and type: one of these, by attribute."""

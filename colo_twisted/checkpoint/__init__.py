@@ -1,0 +1,1 @@
+"""Checkpointers: what makes the secondary equal to the primary."""

@@ -1,0 +1,1 @@
+"""Comparing two guests' output: the colo-compare object, and what belongs to it."""

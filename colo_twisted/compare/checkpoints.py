@@ -1,0 +1,303 @@
+"""
+The comparer's checkpoints: when one is asked for, and the colo-peer's BEGIN and DONE round it.
+
+Where one stands, and what can happen then::
+
+                BEGINNING             MAKING                      ENDING
+    waits for   BEGIN's answer        the checkpointer            DONE's answer
+    then        MAKING                done: ENDING                flush; IDLE
+    unchanged                         ABORT unchanged; failed
+    failed                            ABORT; failed
+    peer gone   failed                cancel; failed              failed
+    timeout     ABORT unchanged;      cancel; ABORT; failed       failed
+                failed
+    repeats     BEGIN                                             DONE
+
+Without a colo-peer there is MAKING alone, and its end is the flush.
+"""
+
+from __future__ import annotations
+
+import enum
+import secrets
+import time
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+
+from colo_twisted.compare.hooks import CheckpointsCounters, Hooks
+from colo_twisted.interfaces import ICheckpointer, IColoPeer, Outcome
+from colo_twisted.packets.marker import NONCE_SIZE
+from colo_twisted.reporting import Reporter
+
+
+class Phase(enum.Enum):
+    """See above."""
+
+    IDLE = "idle"
+    BEGINNING = "beginning"
+    MAKING = "making"
+    ENDING = "ending"
+
+
+class Checkpoints:
+    """One at a time."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        report: Reporter,
+        checkpointer: ICheckpointer | None,
+        peer: IColoPeer | None,
+        min_interval: float,
+        repeat: float,
+        timeout: float,
+        hooks: Hooks,
+        first_number: int | None = None,
+    ) -> None:
+        """
+        @param min_interval: seconds from one that was asked for to the next, each from its beginning.
+        @param repeat: compare_timeout, in seconds.
+        @param timeout: checkpoint_timeout, in seconds, from the request on.
+        @param first_number: by default, milliseconds of the wall clock: none comes again after a restart.
+        """
+        self.counters = CheckpointsCounters()
+        self.phase = Phase.IDLE
+        self._reactor = reactor
+        self._report = report
+        self._checkpointer = checkpointer
+        self._peer = peer
+        self._min_interval = min_interval
+        self._repeat = repeat
+        self._timeout = timeout
+        self._hooks = hooks
+        self._number = (int(time.time() * 1000) if first_number is None else first_number) - 1
+        self._nonce = b""
+        self._mark = 0
+        self._began = -min_interval  # when the last one that was asked for did
+        self._taken_at = 0.0
+        self._again: str | None = None  # why another one is needed
+        self._made_at: int | None = None  # the mark of one that the other side made, and that has not been used
+        self._later: IDelayedCall | None = None  # the next one: min_interval forbids it until then
+        self._deadline: IDelayedCall | None = None
+        self._repeating: IDelayedCall | None = None
+        if checkpointer is not None:
+            checkpointer.unasked = self._unasked
+        if peer is not None:
+            peer.watchers.append(self._peer_changed)
+
+    def start(self) -> None:
+        """Say what an operator should know before the first divergence."""
+        if self._checkpointer is None:
+            self._report.warn("there is no checkpointer: what diverges is let go, unprotected, after compare_timeout")
+
+    def stop(self) -> None:
+        """Give up the one under way, and ask for no more."""
+        self._again = self._made_at = None
+        phase = self._leave()
+        for call in (self._later, self._deadline):
+            _cancel(call)
+        if phase is Phase.MAKING and self._checkpointer is not None:
+            self._checkpointer.cancel()
+        if phase in (Phase.BEGINNING, Phase.MAKING) and self._peer is not None:
+            self._peer.abort(self._number, phase is Phase.BEGINNING)
+
+    def request(self, reason: str) -> None:
+        """Ask for one, as soon as that is allowed: when the one under way has ended, and min_interval is over."""
+        self.counters.requested += 1
+        if self.phase is not Phase.IDLE:
+            self._again = reason
+        elif self._later is None:
+            self._ask(reason)
+
+    def _ask(self, reason: str) -> None:
+        if not _runs(self._deadline):
+            patience = self._repeat if self._checkpointer is None else self._timeout
+            self._deadline = self._reactor.callLater(patience, self._out_of_time)
+        wait = self._began + self._min_interval - self._reactor.seconds()
+        if self._checkpointer is None:
+            return
+        if wait > 0:  # never longer, should the clock have been put back
+            self._later = self._reactor.callLater(min(wait, self._min_interval), self._now, reason)
+        else:
+            self._now(reason)
+
+    def _now(self, reason: str) -> None:
+        self._later = None
+        self._began = self._reactor.seconds()
+        if not _runs(self._deadline):
+            self._deadline = self._reactor.callLater(self._timeout, self._out_of_time)
+        self._begin(self._hooks.mark(), reason)
+
+    # one checkpoint
+
+    def _begin(self, mark: int, reason: str) -> None:
+        self._number += 1
+        self._mark = mark
+        self._taken_at = self._reactor.seconds()
+        self.counters.begun += 1
+        self._report.info(f"checkpoint {self._number} begins: {reason}", kind="checkpoint")
+        if self._peer is None:
+            self._make()
+        elif not self._peer.connected:
+            self._fail("the colo-peer is not connected")
+        else:
+            self.phase = Phase.BEGINNING
+            self._nonce = secrets.token_bytes(NONCE_SIZE)
+            self._send()
+
+    def _send(self, again: bool = False) -> None:
+        """BEGIN or DONE, until it is answered."""
+        assert self._peer is not None
+        self.counters.repeated += again
+        self._repeating = self._reactor.callLater(self._repeat, self._send, True)
+        if self.phase is Phase.BEGINNING:
+            answer = self._peer.begin(self._number, self._nonce)
+        else:
+            answer = self._peer.done(self._number, self._hooks.offsets())
+        answer.addCallback(self._answered, self._number, self.phase)
+
+    def _answered(self, is_there: bool, number: int, phase: Phase) -> None:
+        if (number, phase) != (self._number, self.phase):
+            return
+        _cancel(self._repeating)
+        if not is_there:
+            self._fail("the secondary is gone")
+        elif phase is Phase.BEGINNING:
+            self._make()
+        else:
+            self._done()
+
+    def _make(self) -> None:
+        self.phase = Phase.MAKING
+        if self._made_at is not None:
+            self._made(Outcome.DONE, self._number)
+            return
+        assert self._checkpointer is not None
+        made: Deferred[Outcome] = self._checkpointer.checkpoint(self._number)
+        made.addCallback(self._made, self._number)
+
+    def _made(self, outcome: Outcome, number: int) -> None:
+        if (number, Phase.MAKING) != (self._number, self.phase):
+            return  # too late
+        if outcome is not Outcome.DONE:
+            self._abort(outcome is Outcome.UNCHANGED, f"the checkpointer says: {outcome.value}")
+            return
+        self._move_mark()
+        if self._peer is None:
+            self._done()
+        else:
+            self.phase = Phase.ENDING
+            self._hooks.ignore_secondary(self._nonce)
+            self._send()
+
+    def _move_mark(self) -> None:
+        """Where the primary's guest stands still, all that it has sent by now is settled, later requests' too."""
+        assert self._checkpointer is not None
+        if self._made_at is not None:
+            self._mark, self._made_at = self._made_at, None
+        elif self._checkpointer.pauses_primary:
+            self._mark = self._hooks.mark()
+            self._again = None
+
+    def _done(self) -> None:
+        self._leave()
+        self.counters.done += 1
+        taken = self._reactor.seconds() - self._taken_at
+        self.counters.last_ms = round(taken * 1000)
+        self._report.info(f"checkpoint {self._number} is done, in {taken:.3f} s", kind="checkpoint")
+        self._hooks.flush(self._mark)
+        self._go_on()
+
+    # how it fails
+
+    def _abort(self, unchanged: bool, why: str) -> None:
+        """The secondary is there: tell it."""
+        self.phase = Phase.IDLE
+        if self._peer is not None:
+            self._peer.abort(self._number, unchanged)
+        self._fail(why, unchanged)
+
+    def _fail(self, why: str, unchanged: bool = False) -> None:
+        self._leave()
+        self._made_at = None
+        self.counters.unchanged += unchanged
+        self.counters.failed += not unchanged
+        self._report.warn(f"checkpoint {self._number} failed: {why}", kind="failed")
+        self._hooks.failed(why)
+        self._go_on()
+
+    def _peer_changed(self, is_there: bool) -> None:
+        if is_there or self.phase is Phase.IDLE:
+            return
+        self._cancel_making()
+        self._fail("the secondary is gone")
+
+    def _out_of_time(self) -> None:
+        if self._checkpointer is None:
+            self._hooks.failed("there is no checkpointer")
+            return
+        phase = self.phase
+        self.counters.timed_out += 1
+        why = f"none was made within {self._timeout:g} s"
+        if phase is Phase.IDLE:
+            self._hooks.failed(f"{why}: checkpoint_min_interval forbids it")
+        elif phase is Phase.ENDING:
+            self._fail(f"{why}: the secondary has not answered DONE")
+        elif phase is Phase.MAKING:
+            self._cancel_making()
+            self._abort(False, f"{why}: the checkpointer has not ended")
+        else:
+            self._abort(True, f"{why}: the secondary has not answered BEGIN")
+
+    def _cancel_making(self) -> None:
+        """What it says now comes too late."""
+        if self.phase is Phase.MAKING and self._checkpointer is not None:
+            self.phase = Phase.IDLE
+            self._checkpointer.cancel()
+
+    def _leave(self) -> Phase:
+        """Nothing is under way any more; what was."""
+        phase, self.phase = self.phase, Phase.IDLE
+        for call in (self._deadline, self._repeating):
+            _cancel(call)
+        return phase
+
+    def _go_on(self) -> None:
+        """With what came meanwhile; a hook may have asked already."""
+        if self.phase is not Phase.IDLE:
+            return
+        if self._made_at is not None:
+            self._take_unasked()
+        elif self._again is not None:
+            again, self._again = self._again, None
+            if self._later is None:
+                self._ask(again)
+
+    # one that the other side makes
+
+    def _unasked(self) -> None:
+        """Xen has made one: its primary stands still now."""
+        self.counters.unasked += 1
+        self._made_at = self._hooks.mark()
+        self._again = None  # what was asked for is in it
+        _cancel(self._later)
+        self._later = None
+        if self.phase is Phase.IDLE:
+            self._take_unasked()
+
+    def _take_unasked(self) -> None:
+        assert self._made_at is not None
+        if not _runs(self._deadline):
+            self._deadline = self._reactor.callLater(self._timeout, self._out_of_time)
+        self._begin(self._made_at, "the other side has made one")
+
+
+def _cancel(call: IDelayedCall | None) -> None:
+    if call is not None and call.active():
+        call.cancel()
+
+
+def _runs(call: IDelayedCall | None) -> bool:
+    return call is not None and call.active()

@@ -1,0 +1,43 @@
+"""Where checkpoints and the comparer meet: what it does at each step, and what is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from colo_twisted.counters import Counters
+from colo_twisted.packets.sequence import Offsets
+
+
+@dataclass
+class CheckpointsCounters(Counters):
+    """Checkpoints by what became of them."""
+
+    requested: int = 0
+    begun: int = 0
+    done: int = 0
+    unchanged: int = 0  # failed, and the secondary is as it was
+    failed: int = 0  # in any other way; the timed out ones too
+    timed_out: int = 0
+    unasked: int = 0  # made by the other side
+    repeated: int = 0  # BEGIN and DONE sent again
+    last_ms: int = 0  # what the last one that was done took, from BEGIN or the checkpointer's call on
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """
+    What the comparer does at each step.
+
+    @ivar mark: gives a mark behind all that has come from the primary by now.
+    @ivar ignore_secondary: drop what comes from the secondary until the marker with this nonce.
+    @ivar flush: what stands before a mark is settled: it goes.
+    @ivar failed: as if there were no checkpointer: let held flows go; with the reason.
+    @ivar offsets: the primary's own rewriter's, where it has one.
+    """
+
+    mark: Callable[[], int]
+    ignore_secondary: Callable[[bytes], None]
+    flush: Callable[[int], None]
+    failed: Callable[[str], None]
+    offsets: Callable[[], Mapping[bytes, Offsets]] = dict

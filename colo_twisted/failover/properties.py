@@ -1,0 +1,45 @@
+"""What -object colo-peer takes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from colo_twisted.checkpoint import program
+from colo_twisted.link.properties import check_folder
+from colo_twisted.options.declare import Properties, prop
+from colo_twisted.options.errors import OptionError
+from colo_twisted.options.kinds import Choice, Command, Reference, Text
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColoPeerProperties(Properties):
+    """Which of the two this process is, and what it keeps."""
+
+    chardev: str = prop(Reference("chardev"), "leads to the other process's colo-peer")
+    role: str = prop(Choice("primary", "secondary"), "this process's")
+    state_file: str | None = prop(
+        Text("a path"), "keeps over a restart how the last checkpoint ended", default=None, name="state-file"
+    )
+    checkpoint_state: tuple[str, ...] | None = prop(
+        Command(),
+        "secondary: asked when the primary is lost during a checkpoint;"
+        " exits with 10: the guest is in its old state, 11: in the new one, else it doesn't know",
+        default=None,
+        name="checkpoint-state",
+    )
+
+    def check(self) -> None:
+        if self.checkpoint_state is not None and self.role != "secondary":
+            raise OptionError("property 'checkpoint-state' is for role=secondary")
+
+    def check_host(self) -> None:
+        if self.checkpoint_state is not None:
+            program.check("checkpoint-state", self.checkpoint_state)
+        if self.state_file is not None:
+            check_folder("state-file", self.state_file)
+            if os.path.isdir(self.state_file):
+                raise OptionError(f"property 'state-file': {self.state_file} is a folder")
+
+    def claims(self) -> tuple[str, ...]:
+        return () if self.state_file is None else (f"file {os.path.abspath(self.state_file)}",)

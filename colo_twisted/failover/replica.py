@@ -1,0 +1,244 @@
+"""The secondary's part in checkpoints: what it does at each message of the primary's, and when that is lost."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from colo_twisted.checkpoint.command import NUMBER_VARIABLE
+from colo_twisted.checkpoint.program import Program
+from colo_twisted.counters import Counters
+from colo_twisted.failover.state import StateError, StateFile
+from colo_twisted.packets.marker import marker_packet
+from colo_twisted.packets.sequence import Offsets
+from colo_twisted.reporting import Reporter
+
+# what checkpoint-state= says by its exit status; anything else: it doesn't know
+OLD_STATE, NEW_STATE = 10, 11  # not 0, 1 or 2: what merely went wrong must not look like an answer
+
+_REMEDY = "it must not take over before the next checkpoint: have one made, or start it anew from the primary's state"
+
+
+class Phase(enum.Enum):
+    """Where the checkpoint of the current number stands; all but ASKING are kept in the state file."""
+
+    NONE = "none"
+    BEGUN = "begun"  # the guest's traffic is stopped
+    ASKING = "asking"  # the same, and the primary was lost; checkpoint-state runs
+    DONE = "done"
+    ABORTED = "aborted"
+
+
+@dataclass
+class ReplicaCounters(Counters):
+    """Checkpoints as the secondary sees them."""
+
+    checkpoints_begun: int = 0
+    checkpoints_done: int = 0
+    checkpoints_aborted: int = 0
+    checkpoints_lost: int = 0  # the primary was lost between BEGIN and DONE
+    invalidated: int = 0  # times that it became invalid
+    ignored_numbers: int = 0  # messages of a checkpoint that isn't the current one
+    not_kept: int = 0  # messages not acted upon and not answered, as the state file could not be written
+
+
+class Replica:
+    """
+    The state of the secondary's guest.
+
+    Each method that stands for a message returns whether that is to be answered: it has been acted
+    upon, now or when it came before.
+
+    @ivar invalid: why the guest may not take over, or None.
+    """
+
+    def __init__(
+        self,
+        state: StateFile,
+        parts: Callable[[], list[Any]],
+        asks: Program | None,
+        counters: ReplicaCounters,
+        report: Reporter,
+    ) -> None:
+        """
+        @param parts: gives what takes part in checkpoints: providers of ICheckpointed.
+        @param asks: the program that says which state the guest is in, once the primary is lost.
+        """
+        self.number = 0
+        self.phase = Phase.NONE
+        self.invalid: str | None = None
+        self._nonce = b""
+        self._state = state
+        self._parts = parts
+        self._asks = asks
+        self._counters = counters
+        self._report = report
+
+    def restore(self) -> None:
+        """Go on from the state file. Raises StateError."""
+        self._state.load()
+        values = self._state.values
+        try:
+            self.number = int(values.get("checkpoint", 0))
+            self.phase = Phase(values.get("phase", Phase.NONE.value))
+        except (TypeError, ValueError):
+            raise StateError(f"{self._state.path} is no state file of this version: move it away") from None
+        invalid = values.get("invalid")
+        if self.phase in (Phase.BEGUN, Phase.ASKING):
+            invalid = f"this process ended between BEGIN and DONE of checkpoint {self.number}"
+            self.phase = Phase.ABORTED
+        if invalid is not None:
+            self._become_invalid(str(invalid))
+
+    # the primary's messages
+
+    def begin(self, number: int, nonce: bytes) -> bool:
+        """Stop the guest's traffic."""
+        if self.phase is Phase.BEGUN and number == self.number:
+            return True
+        invalid = self.invalid
+        if self.phase in (Phase.BEGUN, Phase.ASKING):
+            invalid = f"checkpoint {number} began before the end of checkpoint {self.number} was known"
+        if not self._keep(number, Phase.BEGUN, invalid):
+            return False
+        if self._asks is not None:
+            self._asks.cancel()
+        self._nonce = nonce
+        self._counters.checkpoints_begun += 1
+        self._say(f"checkpoint {number} began: the guest's traffic is stopped")
+        for part in self._parts():
+            part.begin_checkpoint()
+        return True
+
+    def done(self, number: int, offsets: Mapping[bytes, Offsets]) -> bool:
+        """Let traffic on: the guest equals the primary's."""
+        if number == self.number and self.phase is Phase.DONE:
+            return True
+        if not self._is_under_way(number):
+            return False
+        return self._end(offsets)
+
+    def abort(self, number: int, unchanged: bool) -> bool:
+        """Let traffic on if the guest is as it was, and that was valid."""
+        if number == self.number and self.phase is Phase.ABORTED:
+            return True
+        if not self._is_under_way(number):
+            return False
+        return self._abort(None if unchanged else f"checkpoint {number} failed")
+
+    def unprotect(self, keys: Sequence[bytes] | None) -> bool:
+        for part in self._parts():
+            part.unprotect(keys)
+        return True
+
+    def protect_new(self) -> bool:
+        for part in self._parts():
+            part.protect_new()
+        return True
+
+    def invalidate(self, reason: str) -> bool:
+        """Take over no more until the next checkpoint."""
+        why = f"the primary says so: {reason}"
+        if self._keep(self.number, self.phase, why):
+            return True
+        self._become_invalid(why)
+        return False
+
+    # the primary is lost
+
+    def primary_lost(self) -> None:
+        """Find out which state the guest is in, if that isn't known."""
+        if self.phase is not Phase.BEGUN:
+            return
+        self._counters.checkpoints_lost += 1
+        if self._asks is None:
+            self._give_up(f"the primary was lost between BEGIN and DONE of checkpoint {self.number}")
+            return
+        self.phase = Phase.ASKING
+        self._say(f"the primary was lost during checkpoint {self.number}: asking checkpoint-state")
+        self._asks.run({NUMBER_VARIABLE: str(self.number)}).addCallback(self._told_state, self.number)
+
+    def _told_state(self, status: int | None, number: int) -> None:
+        assert self._asks is not None
+        if self.phase is not Phase.ASKING or number != self.number:
+            return
+        if status == OLD_STATE:
+            known = self._abort(None)
+        elif status == NEW_STATE:
+            known = self._end({})
+        else:
+            known = False
+        if not known:
+            why = self._asks.why_not or f"exit status {status}"
+            self._give_up(f"the primary was lost during checkpoint {number}, and checkpoint-state can't tell: {why}")
+
+    def _give_up(self, why: str) -> None:
+        """Nobody knows the guest's state. That holds even where it can't be kept: the file says 'begun' then."""
+        if not self._abort(why):
+            self.phase = Phase.ABORTED
+            self._become_invalid(why)
+            for part in self._parts():
+                part.abort_checkpoint(False)
+
+    def close(self) -> None:
+        """Ask no more; what is not known stays so in the state file."""
+        self.phase, phase = Phase.NONE, self.phase
+        if phase is Phase.ASKING and self._asks is not None:
+            self._asks.cancel()
+
+    # changes of state: kept first
+
+    def _end(self, offsets: Mapping[bytes, Offsets]) -> bool:
+        if not self._keep(self.number, Phase.DONE, None):
+            return False
+        self._counters.checkpoints_done += 1
+        self._say(f"checkpoint {self.number} is done: the guest equals the primary's")
+        marker = marker_packet(self._nonce)
+        for part in self._parts():
+            part.end_checkpoint(offsets, marker)
+        return True
+
+    def _abort(self, invalid: str | None) -> bool:
+        """Nothing has changed, or else why the guest is invalid."""
+        if not self._keep(self.number, Phase.ABORTED, self.invalid or invalid):
+            return False
+        self._counters.checkpoints_aborted += 1
+        goes_on = self.invalid is None
+        self._say(f"checkpoint {self.number} was aborted: the guest's traffic {'goes on' if goes_on else 'is stopped'}")
+        for part in self._parts():
+            part.abort_checkpoint(goes_on)
+        return True
+
+    def _is_under_way(self, number: int) -> bool:
+        if number == self.number and self.phase is Phase.BEGUN:
+            return True
+        self._counters.ignored_numbers += 1
+        self._report.warn(f"ignored a message of checkpoint {number}: that is not under way", kind="number")
+        return False
+
+    def _keep(self, number: int, phase: Phase, invalid: str | None) -> bool:
+        """Take a new state, once it is on the disk; False if it can't be."""
+        try:
+            self._state.keep({"checkpoint": number, "phase": phase.value, "invalid": invalid})
+        except StateError as error:
+            self._counters.not_kept += 1
+            self._report.warn(f"not answered: {error}", kind="state")
+            return False
+        self.number, self.phase = number, phase
+        if invalid is None:
+            self.invalid = None
+        else:
+            self._become_invalid(invalid)
+        return True
+
+    def _become_invalid(self, why: str) -> None:
+        if self.invalid is not None:
+            return
+        self.invalid = why
+        self._counters.invalidated += 1
+        self._report.warn(f"the guest is invalid: {why}; {_REMEDY}", kind="invalid")
+
+    def _say(self, text: str) -> None:
+        self._report.info(text, kind="checkpoint")

@@ -1,0 +1,212 @@
+"""
+``filter-rewriter``: on the secondary, the guest's TCP speaks in the primary's numbers.
+
+It also is where a checkpoint stops the secondary's guest, and where the marker goes out first afterwards.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from twisted.internet.interfaces import IDelayedCall
+from zope.interface import implementer
+
+from colo_twisted.interfaces import Direction, ICheckpointed, IMachine
+from colo_twisted.netfilter.base import Filter, FilterProperties
+from colo_twisted.options.declare import ObjectType, prop
+from colo_twisted.options.errors import OptionError
+from colo_twisted.options.kinds import Boolean, Integer, Size
+from colo_twisted.packets.batch import Batch
+from colo_twisted.packets.rewrites import RewriterCounters
+from colo_twisted.packets.rewriting import Rewriter
+from colo_twisted.packets.sequence import Offsets
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewriterProperties(FilterProperties):
+    """QEMU's, ``max_connections`` and ``max_backlog``."""
+
+    vnet_hdr_support: bool = prop(Boolean(), "taken: vnet headers stay as they are in any case", default=False)
+    max_connections: int = prop(Integer(1, 1 << 24), "TCP connections followed at the same time", default=1 << 20)
+    max_backlog: int = prop(
+        Size(least=1 << 17),
+        "bytes kept each way during a checkpoint; frames beyond are dropped",
+        default=64 << 20,
+    )
+
+    def check(self) -> None:
+        if self.queue != "all":
+            raise OptionError(
+                f"property 'queue' takes all only: acks are rewritten on their way to the guest, by what it has sent;"
+                f" got '{self.queue}'"
+            )
+
+
+@dataclass
+class FilterRewriterCounters(RewriterCounters):
+    """The rewriter's, and frames that met a checkpoint."""
+
+    kept: int = 0  # came while a checkpoint was being made
+    dropped_backlog: int = 0  # more than max_backlog of them
+    dropped_superseded: int = 0  # the guest's from before the checkpoint
+    dropped_invalid: int = 0  # a checkpoint failed, and nobody knows the guest's state
+    dropped_stopped: int = 0  # still kept at the end of the service
+
+
+class Traffic(enum.Enum):
+    """What becomes of frames: they flow, wait for a checkpoint's end, or are dropped until the next."""
+
+    FLOWS = "flows"
+    WAITS = "waits"
+    DROPPED = "dropped"
+
+
+class Kept:
+    """Batches of one direction that wait, up to a number of bytes."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._batches: deque[Batch] = deque()
+        self._size = 0
+
+    def put(self, batch: Batch) -> bool:
+        """Keep it; False if there is no room. One batch always fits."""
+        if self._batches and self._size + len(batch.data) > self._most:
+            return False
+        self._batches.append(batch)
+        self._size += len(batch.data)
+        return True
+
+    def take(self) -> deque[Batch]:
+        """All of them, in order."""
+        batches, self._batches, self._size = self._batches, deque(), 0
+        return batches
+
+
+@implementer(ICheckpointed)
+class FilterRewriter(Filter):
+    """The secondary's; ``rewriter`` knows the connections."""
+
+    def __init__(self, properties: RewriterProperties, machine: IMachine) -> None:
+        super().__init__(properties, machine)
+        self.counters: FilterRewriterCounters = FilterRewriterCounters()
+        self.max_connections = properties.max_connections
+        self.rewriter = Rewriter(properties.max_connections, self.counters)
+        self.traffic = Traffic.FLOWS
+        self._monotonic = machine.monotonic
+        self._kept = {direction: Kept(properties.max_backlog) for direction in Direction}
+        self._timer: IDelayedCall | None = None
+        self._stopped = False
+        self._not_followed = 0  # that the log has been told of
+
+    def receive(self, batch: Batch, direction: Direction) -> Batch | None:
+        if self.traffic is not Traffic.FLOWS:
+            self._keep(batch, direction)
+            return None
+        return self._rewritten(batch, direction)
+
+    def _rewritten(self, batch: Batch, direction: Direction) -> Batch:
+        now = self._monotonic()
+        if direction is Direction.TX:
+            batch = self.rewriter.to_guest(batch, now)
+        else:
+            batch = self.rewriter.from_guest(batch, now)
+            owed = self.rewriter.take_for_guest()
+            if owed is not None:
+                self._inject(owed, Direction.TX)
+        self._look_after()
+        return batch
+
+    def _inject(self, batch: Batch, direction: Direction) -> None:
+        if self.status:
+            self.machine.chain(self.netdev).inject(self, direction, batch)
+
+    def _keep(self, batch: Batch, direction: Direction) -> None:
+        if self.traffic is Traffic.DROPPED:
+            self.counters.dropped_invalid += len(batch)
+        elif self._kept[direction].put(batch):
+            self.counters.kept += len(batch)
+        else:
+            self.counters.dropped_backlog += len(batch)
+
+    # expiry
+
+    def _look_after(self) -> None:
+        """Count, and see to it that what is over is forgotten."""
+        self.counters.connections = len(self.rewriter.following)
+        if self.counters.not_followed > self._not_followed:
+            self._not_followed = self.counters.not_followed
+            self.report.warn(
+                f"connections aren't followed: max_connections={self.max_connections} are in use", kind="full"
+            )
+        if self._timer is None and not self._stopped:
+            deadline = self.rewriter.following.next_deadline
+            if deadline is not None:
+                self._timer = self.reactor.callLater(max(0.0, deadline - self._monotonic()), self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        self.rewriter.following.expire(self._monotonic())
+        self._look_after()
+
+    def stop(self) -> None:
+        self._stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for direction in Direction:
+            self.counters.dropped_stopped += self._count(self._kept[direction].take())
+
+    def _count(self, batches: deque[Batch]) -> int:
+        return sum(len(batch) for batch in batches)
+
+    # checkpoints
+
+    def begin_checkpoint(self) -> None:
+        self.traffic = Traffic.WAITS
+
+    def end_checkpoint(self, offsets: Mapping[bytes, Offsets], marker: bytes) -> None:
+        self.counters.dropped_superseded += self._count(self._kept[Direction.RX].take())
+        self.rewriter.following.checkpoint(offsets, self._monotonic())
+        self._inject(Batch.from_packets([marker]), Direction.RX)
+        self._let_flow()
+
+    def abort_checkpoint(self, unchanged: bool) -> None:
+        if unchanged:
+            self._let_flow()
+            return
+        self.traffic = Traffic.DROPPED
+        for direction in Direction:
+            self.counters.dropped_invalid += self._count(self._kept[direction].take())
+
+    def _let_flow(self) -> None:
+        """The guest's own first: it was sent before it has had what the client sent since."""
+        self.traffic = Traffic.FLOWS
+        for direction in (Direction.RX, Direction.TX):
+            for batch in self._kept[direction].take():
+                self._inject(self._rewritten(batch, direction), direction)
+
+    # protection and failover
+
+    def unprotect(self, keys: Sequence[bytes] | None) -> None:
+        self.rewriter.following.unprotect(keys, self._monotonic())
+        self._look_after()
+
+    def protect_new(self) -> None:
+        self.rewriter.following.protect_new()
+
+    def unprotected(self) -> list[bytes]:
+        """The keys of the connections to be reset at a take-over."""
+        return self.rewriter.following.unprotected()
+
+    def fail_over(self) -> None:
+        """The client hears this guest now: the connections that are known go on, new ones are left alone."""
+        self.rewriter.following.alone = True
+
+
+REWRITER = ObjectType(
+    "filter-rewriter", "makes the secondary's TCP fit the primary's clients", RewriterProperties, FilterRewriter
+)

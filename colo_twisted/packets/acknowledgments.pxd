@@ -1,0 +1,10 @@
+cimport cython
+
+from colo_twisted.packets.checksum cimport put_long, put_word, updated
+from colo_twisted.packets.fields cimport put_u16, u16, u32
+from colo_twisted.packets.tcp_options cimport sack_at
+
+@cython.locals(changed=bytearray, original="unsigned int", checksum="unsigned int", checksum_at=Py_ssize_t, at=Py_ssize_t)
+cpdef bytes lowered(
+    bytes frame, Py_ssize_t transport, Py_ssize_t payload, unsigned int ack, unsigned int window, bint partial
+)

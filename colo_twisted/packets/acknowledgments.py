@@ -1,0 +1,116 @@
+# cython: annotation_typing=False
+"""TCP acknowledgments that a comparer lowers, and those that it makes (SEMANTICS: commit of acknowledgments)."""
+
+from __future__ import annotations
+
+import struct
+
+from colo_twisted.packets.checksum import ones_complement_sum, put_long, put_word, updated
+from colo_twisted.packets.fields import put_u16, u16, u32
+from colo_twisted.packets.ip import (
+    PROTOCOL_TCP,
+    V4_CHECKSUM_AT,
+    V4_DESTINATION_AT,
+    V4_FRAGMENT_AT,
+    V4_HEADER,
+    V4_SOURCE_AT,
+    V4_TOTAL_LENGTH_AT,
+    V6_DESTINATION_AT,
+    V6_HEADER,
+    V6_NEXT_HEADER_AT,
+    V6_PAYLOAD_LENGTH_AT,
+    V6_SOURCE_AT,
+)
+from colo_twisted.packets.tcp import ACK, ACK_AT, CHECKSUM_AT, HEADER, OPTION_NOP, WINDOW_AT
+from colo_twisted.packets.tcp_options import TIMESTAMPS_ALONE, sack_at
+
+_DONT_FRAGMENT = 0x4000
+_V4_ECN = 0x03  # in the second byte of the header; a pure ACK is not ECN-capable (RFC 3168 section 6.1.4)
+_V6_ECN = 0x30
+_SACK_BLOCK = 8
+
+
+def lowered(frame: bytes, transport: int, payload: int, ack: int, window: int, partial: bool) -> bytes:
+    """
+    The frame with another ACK and window field in the TCP header at ``frame[transport:payload]``.
+
+    SACK blocks that begin below the original ack become NOPs: they would tell what the new one doesn't. The checksum
+    is updated (RFC 1624), or left alone where it is partial: that doesn't cover these fields yet.
+    """
+    changed = bytearray(frame)
+    original = u32(frame, transport + ACK_AT)
+    checksum_at = transport + CHECKSUM_AT
+    checksum = u16(frame, checksum_at)
+    put_long(changed, transport + ACK_AT, ack, checksum_at)
+    put_word(changed, transport + WINDOW_AT, window, checksum_at)
+    if ack != original:
+        at = sack_at(frame, transport, payload)
+        if at:
+            _drop_blocks_below(changed, at, original, transport)
+    if partial:
+        put_u16(changed, checksum_at, checksum)
+    return bytes(changed)
+
+
+def _drop_blocks_below(frame: bytearray, at: int, ack: int, transport: int) -> None:
+    """Make NOPs of the blocks of the SACK option at ``at`` that begin below ack, and of all of it if none stays."""
+    length = frame[at + 1]
+    blocks = [bytes(frame[block : block + _SACK_BLOCK]) for block in range(at + 2, at + length, _SACK_BLOCK)]
+    staying = [block for block in blocks if (u32(block, 0) - ack) & 0xFFFFFFFF <= 0x7FFFFFFF]
+    if len(staying) == len(blocks):
+        return
+    option = b"".join((frame[at : at + 1], bytes((2 + _SACK_BLOCK * len(staying),)), *staying)) if staying else b""
+    # NOPs first: what follows the option then stands as before
+    option = bytes((OPTION_NOP,)) * (length - len(option)) + option
+    replace(frame, at, option, transport)
+
+
+def replace(frame: bytearray, at: int, new: bytes, transport: int) -> None:
+    """Put bytes in a TCP header's options in place of as many others, and update its checksum (RFC 1624)."""
+    first = at - (at - transport) % 2  # whole words, as the checksum sees them
+    end = at + len(new) + (at + len(new) - transport) % 2
+    before = bytes(frame[first:end])
+    frame[at : at + len(new)] = new
+    checksum = u16(frame, transport + CHECKSUM_AT)
+    for offset in range(0, end - first, 2):
+        checksum = updated(checksum, u16(before, offset), u16(frame, first + offset))
+    put_u16(frame, transport + CHECKSUM_AT, checksum)
+
+
+def pure_ack(
+    model: bytes,
+    network: int,
+    transport: int,
+    seq: int,
+    ack: int,
+    window: int,
+    timestamps: tuple[int, int] | None,
+) -> bytes:
+    """
+    A packet (Ethernet on) that acknowledges and says nothing else.
+
+    Addresses, ports, tags, TTL and traffic class are those of ``model``: its IP header is at ``network``, its TCP
+    header at ``transport``; ``timestamps`` are TSval and TSecr.
+    """
+    options = struct.pack(">III", TIMESTAMPS_ALONE, *timestamps) if timestamps is not None else b""
+    data_offset = (HEADER + len(options)) // 4 << 4
+    ports = model[transport : transport + 4]
+    tcp = bytearray(ports + struct.pack(">IIBBHHH", seq, ack, data_offset, ACK, window, 0, 0) + options)
+    if model[network] >> 4 == 4:
+        ip = bytearray(model[network : network + V4_HEADER])
+        ip[0] = 0x45
+        ip[1] &= ~_V4_ECN & 0xFF
+        put_u16(ip, V4_TOTAL_LENGTH_AT, V4_HEADER + len(tcp))
+        put_u16(ip, V4_FRAGMENT_AT, _DONT_FRAGMENT)
+        put_u16(ip, V4_CHECKSUM_AT, 0)
+        put_u16(ip, V4_CHECKSUM_AT, ~ones_complement_sum(bytes(ip)) & 0xFFFF)
+        addresses = bytes(ip[V4_SOURCE_AT : V4_DESTINATION_AT + 4])
+    else:
+        ip = bytearray(model[network : network + V6_HEADER])
+        ip[1] &= ~_V6_ECN & 0xFF
+        put_u16(ip, V6_PAYLOAD_LENGTH_AT, len(tcp))
+        ip[V6_NEXT_HEADER_AT] = PROTOCOL_TCP
+        addresses = bytes(ip[V6_SOURCE_AT : V6_DESTINATION_AT + 16])
+    pseudo_header = addresses + struct.pack(">HH", PROTOCOL_TCP, len(tcp))
+    put_u16(tcp, CHECKSUM_AT, ~ones_complement_sum(pseudo_header + tcp) & 0xFFFF)
+    return model[:network] + ip + tcp

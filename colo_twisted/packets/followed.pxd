@@ -1,0 +1,46 @@
+cimport cython
+
+from colo_twisted.packets.connections cimport Connection
+
+cdef int LARGEST_SCALE, NO_SCALE
+cdef unsigned int _MODULUS_MASK, _HALF, _LARGEST_WINDOW
+
+cpdef bytes reversed_key(bytes key, int version)
+
+
+cdef class Followed(Connection):
+    cdef public int state, seen, fins, client_scale, guest_scale, proposed_scale
+    cdef public bint unprotected, isn_known, learnt, rcv_known, ts_seen, proposed, guest_offers_scale, owed
+    cdef public unsigned int isn, offset, sent, shown, client_ack, rcv_nxt, ts_newest, ts_offset, proposed_isn
+    cdef public unsigned int guest_fin, client_fin, window
+
+    cpdef double lifetime(self) except -1
+    cpdef bint live(self) except -1
+    cpdef bint engaged(self) except -1
+    cpdef propose(self, unsigned int isn, int scale)
+    cpdef restart(self, unsigned int isn, unsigned int end, bint offers_scale)
+    cpdef answer(self, unsigned int ack, int guest_scale)
+    cpdef answered(self, int scale)
+    cpdef learn(self, unsigned int ack)
+    cpdef meet(self, unsigned int offset, unsigned int ts_offset)
+    @cython.locals(span="unsigned long long")
+    cpdef bint plausible(self, unsigned int seq) except -1
+    @cython.locals(ahead="unsigned int")
+    cpdef bint guest_sent(self, unsigned int end) except -1
+    cpdef guest_acked(self, unsigned int ack)
+    cpdef client_sent(self, unsigned int seq, unsigned int length)
+    @cython.locals(ahead="unsigned int")
+    cpdef client_acked(self, unsigned int ack, unsigned int window)
+    @cython.locals(ahead="unsigned int")
+    cpdef unsigned int beyond(self, unsigned int number) noexcept
+    @cython.locals(ahead="unsigned int")
+    cpdef unsigned int outrun(self, unsigned int number) noexcept
+    cpdef bint acknowledged(self, unsigned int end) except -1
+    cpdef unsigned int window_for(self, unsigned int ack, unsigned int client_ack, unsigned int window) noexcept
+    cpdef bint over(self) except -1
+    cpdef client_end_fin(self, unsigned int end)
+    cpdef guest_end_fin(self, unsigned int end)
+    cpdef unsigned int stamp(self, unsigned int tsval) noexcept
+    cpdef learn_echo(self, unsigned int tsecr)
+    @cython.locals(mine="unsigned int")
+    cpdef unsigned int echo(self, unsigned int tsecr, bint believed) noexcept

@@ -1,0 +1,296 @@
+# cython: annotation_typing=False
+"""
+What a rewriter knows of a TCP connection that its guest follows.
+
+The guest numbers what it sends from an ISN of its own, the client knows the primary's: ``offset`` is the one less
+the other. All sequence numbers here are in the guest's numbering; those of what the client sends need none.
+"""
+
+from __future__ import annotations
+
+from colo_twisted.packets.connections import Connection
+from colo_twisted.packets.tcp import LARGEST_SCALE
+from colo_twisted.packets.tcp_options import NO_SCALE
+
+# states
+PROPOSED = 0  # a client's SYN was seen, which may be anybody's
+OPENING = 1  # the guest's SYN or SYN-ACK was seen; the primary's ISN is not known yet
+OPEN = 2  # the offset is known
+CLOSED = 3
+
+CLOSED_SECONDS = 60.0
+OPENING_SECONDS = 130.0  # Linux repeats a SYN after at most 64 s
+IDLE_SECONDS = 3600.0  # without an offset nothing is lost but the memory of what was sent
+LIVE_SECONDS = 5 * 24 * 3600.0  # no guest keeps a silent connection for longer by default
+
+# what has been seen since the last moment at which nothing was known
+GUEST_SEEN = 1
+CLIENT_SEEN = 2
+BOTH_SEEN = 3
+
+# the ends of the two streams
+GUEST_FIN = 1
+GUEST_FIN_ACKED = 2
+CLIENT_FIN = 4
+CLIENT_FIN_ACKED = 8
+BOTH_FINS_ACKED = 10
+
+_MODULUS_MASK = 0xFFFFFFFF
+_HALF = 0x7FFFFFFF
+_LARGEST_WINDOW = 0xFFFF
+
+
+V4_KEY = 12  # of a connection without tags: two addresses and two ports
+V6_KEY = 36
+
+
+def reversed_key(key: bytes, version: int) -> bytes:
+    """The key (``Headers.connection_key``) of a TCP connection's packets in the other direction."""
+    if version == 4:
+        at, size = len(key) - V4_KEY, 4
+    else:
+        at, size = len(key) - V6_KEY, 16
+    ports = at + 2 * size
+    addresses = key[at + size : ports] + key[at : at + size]
+    return key[:at] + addresses + key[ports + 2 :] + key[ports : ports + 2]
+
+
+class Followed(Connection):
+    """One connection; ``key`` is that of its packets from the guest."""
+
+    __slots__ = (
+        "client_ack",
+        "client_fin",
+        "client_scale",
+        "fins",
+        "guest_fin",
+        "guest_offers_scale",
+        "guest_scale",
+        "isn",
+        "isn_known",
+        "learnt",
+        "offset",
+        "owed",
+        "proposed",
+        "proposed_isn",
+        "proposed_scale",
+        "rcv_known",
+        "rcv_nxt",
+        "seen",
+        "sent",
+        "shown",
+        "state",
+        "ts_newest",
+        "ts_offset",
+        "ts_seen",
+        "unprotected",
+        "window",
+    )
+
+    def __init__(self, key: bytes, now: float) -> None:
+        super().__init__(key, now)
+        self.state = PROPOSED
+        self.unprotected = False
+        self.isn_known = False
+        self.isn = 0
+        self.learnt = False  # whether the offset is known
+        self.offset = 0
+        self.seen = 0
+        self.sent = 0  # how far acks may go: what it has sent or, met in mid-stream, may have sent
+        self.shown = 0  # what it has been seen to have sent
+        self.client_ack = 0  # the highest
+        self.rcv_known = False
+        self.rcv_nxt = 0  # of the guest, as far as it or what was given to it shows
+        self.ts_seen = False
+        self.ts_newest = 0  # the guest's newest TSval
+        self.ts_offset = 0
+        self.proposed = False
+        self.proposed_isn = 0
+        self.proposed_scale = NO_SCALE
+        self.guest_offers_scale = True
+        self.client_scale = self.guest_scale = LARGEST_SCALE  # in doubt
+        self.fins = 0
+        self.guest_fin = self.client_fin = 0
+        self.owed = False  # an ack was lowered, and the guest hasn't got the rest of it yet
+        self.window = 0  # the field that came with the client's highest ack
+
+    def lifetime(self) -> float:
+        if self.state == OPEN:
+            return LIVE_SECONDS if self.live() else IDLE_SECONDS
+        return OPENING_SECONDS if self.state == OPENING else CLOSED_SECONDS
+
+    def live(self) -> bool:
+        """Whether forgetting it would break it."""
+        return self.state == OPEN and (self.offset != 0 or self.ts_offset != 0 or self.unprotected)
+
+    def engaged(self) -> bool:
+        return self.owed or (self.live() and self.last_used + LIVE_SECONDS > self.filed)  # used since it was filed
+
+    # opening
+
+    def propose(self, isn: int, scale: int) -> None:
+        """A client's SYN: it counts once the guest has answered it."""
+        self.proposed = True
+        self.proposed_isn = isn
+        self.proposed_scale = scale
+
+    def restart(self, isn: int, end: int, offers_scale: bool) -> None:
+        """The guest's SYN or SYN-ACK with an ISN not seen before; ``end`` is that of what it has sent."""
+        self.state = OPENING
+        self.isn_known = True
+        self.isn = isn
+        self.learnt = False
+        self.offset = self.ts_offset = 0
+        self.seen = GUEST_SEEN
+        self.sent = self.shown = end
+        self.client_ack = (isn + 1) & _MODULUS_MASK
+        self.rcv_known = False
+        self.ts_seen = False
+        self.guest_offers_scale = offers_scale
+        self.client_scale = self.guest_scale = LARGEST_SCALE
+        self.fins = 0
+        self.owed = False
+
+    def answer(self, ack: int, guest_scale: int) -> None:
+        """The guest's SYN-ACK acknowledges a client's SYN."""
+        self.rcv_known = True
+        self.rcv_nxt = ack
+        if guest_scale == NO_SCALE:
+            self.client_scale = self.guest_scale = 0
+        else:
+            self.guest_scale = guest_scale
+            if self.proposed and ((ack - self.proposed_isn - 1) & _MODULUS_MASK) <= _LARGEST_WINDOW:  # data on a SYN
+                self.client_scale = 0 if self.proposed_scale == NO_SCALE else self.proposed_scale
+
+    def answered(self, scale: int) -> None:
+        """The client's SYN-ACK brings its window scale."""
+        if scale == NO_SCALE or not self.guest_offers_scale:
+            self.client_scale = self.guest_scale = 0
+        else:
+            self.client_scale = scale
+
+    def learn(self, ack: int) -> None:
+        """The client's first ack: that of the primary's SYN."""
+        self.offset = (self.isn + 1 - ack) & _MODULUS_MASK
+        self.state = OPEN
+        self.learnt = True
+        self.seen = BOTH_SEEN
+
+    def meet(self, offset: int, ts_offset: int) -> None:
+        """Met in mid-stream, or made equal to the primary's by a checkpoint."""
+        self.state = OPEN
+        self.learnt = True
+        self.isn_known = False
+        self.offset = offset
+        self.ts_offset = ts_offset
+        self.seen = 0
+        self.rcv_known = self.ts_seen = False
+        self.fins = 0
+        self.owed = False
+
+    # the two streams
+
+    def plausible(self, seq: int) -> bool:
+        """Whether a client's segment lies within a window of what the guest expects: else it may be anybody's."""
+        if not self.rcv_known:
+            return True
+        span = _LARGEST_WINDOW << self.guest_scale
+        return ((seq - self.rcv_nxt + span) & _MODULUS_MASK) <= 2 * span
+
+    def guest_sent(self, end: int) -> bool:
+        """The guest's segment ends there; whether it has been seen to have sent more than before."""
+        if not self.seen & GUEST_SEEN:
+            self.seen |= GUEST_SEEN
+            self.sent = self.shown = end
+            if self.seen & CLIENT_SEEN and ((self.client_ack - end) & _MODULUS_MASK) <= _HALF:
+                self.sent = self.client_ack
+            return True
+        ahead = (end - self.shown) & _MODULUS_MASK
+        if ahead == 0 or ahead > _HALF:
+            return False
+        self.shown = end
+        if ((end - self.sent) & _MODULUS_MASK) <= _HALF:
+            self.sent = end
+        return True
+
+    def guest_acked(self, ack: int) -> None:
+        """The guest has received up to there."""
+        if not self.rcv_known or ((ack - self.rcv_nxt) & _MODULUS_MASK) <= _HALF:
+            self.rcv_known = True
+            self.rcv_nxt = ack
+        if self.fins & CLIENT_FIN and ((ack - self.client_fin) & _MODULUS_MASK) <= _HALF:
+            self.fins |= CLIENT_FIN_ACKED
+
+    def client_sent(self, seq: int, length: int) -> None:
+        """A client's segment of SEG.LEN ``length`` was given to the guest: if it is the next, it takes it."""
+        if length and self.rcv_known and ((self.rcv_nxt - seq) & _MODULUS_MASK) < length:
+            self.rcv_nxt = (seq + length) & _MODULUS_MASK
+
+    def client_acked(self, ack: int, window: int) -> None:
+        """The client acknowledges up to there, and has a window."""
+        if self.seen & CLIENT_SEEN:
+            ahead = (ack - self.client_ack) & _MODULUS_MASK
+            if ahead > _HALF:
+                return
+        else:
+            self.seen |= CLIENT_SEEN
+            if self.seen & GUEST_SEEN and ((ack - self.sent) & _MODULUS_MASK) <= _HALF:
+                self.sent = ack
+        self.client_ack = ack
+        self.window = window
+        if self.fins & GUEST_FIN and ((ack - self.guest_fin) & _MODULUS_MASK) <= _HALF:
+            self.fins |= GUEST_FIN_ACKED
+
+    def beyond(self, number: int) -> int:
+        """How far a number lies beyond what the guest has sent; 0 if it doesn't, or that isn't known."""
+        ahead = (number - self.sent) & _MODULUS_MASK
+        return ahead if self.seen == BOTH_SEEN and ahead <= _HALF else 0
+
+    def outrun(self, number: int) -> int:
+        """How far a number lies beyond what the guest has been seen to have sent; 0 if it doesn't."""
+        ahead = (number - self.shown) & _MODULUS_MASK
+        return ahead if self.seen == BOTH_SEEN and ahead <= _HALF else 0
+
+    def acknowledged(self, end: int) -> bool:
+        """Whether the client has acknowledged up to there."""
+        return self.seen == BOTH_SEEN and ((self.client_ack - end) & _MODULUS_MASK) <= _HALF
+
+    def window_for(self, ack: int, client_ack: int, window: int) -> int:
+        """The window field whose edge with a lower ``ack`` is that of the client's."""
+        return min(window + (((client_ack - ack) & _MODULUS_MASK) >> self.client_scale), _LARGEST_WINDOW)
+
+    def over(self) -> bool:
+        """Whether both FINs have been acknowledged."""
+        return self.fins & BOTH_FINS_ACKED == BOTH_FINS_ACKED
+
+    def client_end_fin(self, end: int) -> None:
+        """The client's FIN ends there."""
+        if not self.fins & CLIENT_FIN:
+            self.fins |= CLIENT_FIN
+            self.client_fin = end
+
+    def guest_end_fin(self, end: int) -> None:
+        """The guest's FIN ends there."""
+        self.fins |= GUEST_FIN
+        self.guest_fin = end
+
+    # timestamps
+
+    def stamp(self, tsval: int) -> int:
+        """The guest's TSval as the client shall see it."""
+        if not self.ts_seen or ((tsval - self.ts_newest) & _MODULUS_MASK) <= _HALF:
+            self.ts_seen = True
+            self.ts_newest = tsval
+        return (tsval - self.ts_offset) & _MODULUS_MASK
+
+    def learn_echo(self, tsecr: int) -> None:
+        """The client echoes the primary's SYN; the guest's own has the newest TSval."""
+        self.ts_offset = (self.ts_newest - tsecr) & _MODULUS_MASK
+
+    def echo(self, tsecr: int, believed: bool) -> int:
+        """A client's TSecr as the guest shall see it; one above all that the guest has sent moves the offset."""
+        mine = (tsecr + self.ts_offset) & _MODULUS_MASK
+        if believed and self.ts_seen and 0 < ((mine - self.ts_newest) & _MODULUS_MASK) <= _HALF:
+            self.ts_offset = (self.ts_newest - tsecr) & _MODULUS_MASK
+            return self.ts_newest
+        return mine
