@@ -1,5 +1,5 @@
 """
-``python -m benchmarks``, as root: two TAPs joined by ours and by QEMU, iperf3 both ways and ping.
+``python -m benchmarks``, as root: ours beside QEMU's, on the same traffic in the same run.
 
 The contestants of a round follow one another at once, every second round in reverse, and what is
 compared is measured in the same round. Nothing is left behind, after Ctrl-C neither.
@@ -12,89 +12,77 @@ import os
 import shutil
 import signal
 import sys
-import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from benchmarks.contestants import QEMU, TWISTD, Contestant
-from benchmarks.hosts import Hosts
+import benchmarks.compare.part
+import benchmarks.pair.part
+import benchmarks.taps.part
 from benchmarks.processes import BenchmarkError
-from benchmarks.results import Results
-from benchmarks.settings import SETTINGS, Setting, taking_part
-from benchmarks.traffic import Load, Measurement, measure
+from benchmarks.results import save
+from benchmarks.rounds import Options, Part
 
-NEEDED = (QEMU, TWISTD, "iperf3", "ping", "ip")
-DEFAULT = (5, Load(seconds=3, pings=1000))
-QUICK = (2, Load(seconds=1, pings=200))
+PARTS: dict[str, Part] = {
+    "taps": benchmarks.taps.part.PART,
+    "compare": benchmarks.compare.part.PART,
+    "pair": benchmarks.pair.part.PART,
+}
 
 
 def main() -> int:
-    options = _parse()
+    arguments = _parse()
+    options = Options(arguments.quick, arguments.rounds, tuple(arguments.setting or ()))
+    parts = {name: PARTS[name] for name in arguments.part or PARTS if PARTS[name].takes_part(options)}
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
-        _check_host()
-        results = _compete(options.settings, options.rounds, options.load)
+        _check_host(list(parts.values()))
+        measured = _run(parts, options)
     except BenchmarkError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    print("\nmedian (least-most) of the rounds; ratios round by round; ping: less is better")
-    for setting in options.settings:
-        print(f"\n{results.table(setting)}")
-    if options.json is not None:
-        results.save(options.json, options.settings)
+    if arguments.json is not None:
+        save(arguments.json, measured)
     return 0
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").split("\n")[1])
-    parser.add_argument("--quick", action="store_true", help="a minute or two, for a first impression")
-    parser.add_argument("--rounds", type=int, help=f"how often each is measured ({DEFAULT[0]})")
-    parser.add_argument("--seconds", type=int, help=f"of TCP, each way and round ({DEFAULT[1].seconds})")
-    parser.add_argument("--pings", type=int, help=f"each round ({DEFAULT[1].pings})")
+    # no choices=: argparse would refuse an empty list of them
+    parser.add_argument("part", nargs="*", help=f"{', '.join(PARTS)} (all)")
+    parser.add_argument("--quick", action="store_true", help="two minutes or so, for a first impression")
+    parser.add_argument("--rounds", type=int, help="how often each is measured")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all that was measured")
-    names = [setting.name for setting in SETTINGS]
+    names = [name for part in PARTS.values() for name in part.settings]
     parser.add_argument("--setting", action="append", choices=names, help="this one only; may be repeated")
-    options = parser.parse_args()
-    rounds, load = QUICK if options.quick else DEFAULT
-    options.rounds = options.rounds or rounds
-    options.load = Load(options.seconds or load.seconds, options.pings or load.pings)
-    options.settings = [setting for setting in SETTINGS if setting.name in (options.setting or names)]
-    return options
+    arguments = parser.parse_args()
+    for name in arguments.part:
+        if name not in PARTS:
+            parser.error(f"there is no part '{name}' (there are: {', '.join(PARTS)})")
+    return arguments
 
 
-def _check_host() -> None:
+def _check_host(parts: Sequence[Part]) -> None:
     """Raises BenchmarkError."""
-    missing = [program for program in NEEDED if shutil.which(program) is None]
+    needed = dict.fromkeys(program for part in parts for program in part.needed)
+    missing = [program for program in needed if shutil.which(program) is None]
     if missing:
         raise BenchmarkError(f"these programs are missing: {', '.join(missing)}")
     if os.geteuid() != 0:
         raise BenchmarkError("root is needed, for TAPs and network namespaces")
 
 
-def _compete(settings: list[Setting], rounds: int, load: Load) -> Results:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
-    results = Results()
-    began = time.monotonic()
-    for index in range(rounds):
-        order = taking_part(settings)
-        for contestant in order[::-1] if index % 2 else order:
-            measured = _measured(contestant, load)
-            results.add(contestant, measured)
-            print(f"{time.monotonic() - began:4.0f} s, round {index + 1}: {contestant.name}: {_brief(measured)}")
-            sys.stdout.flush()
-    return results
-
-
-def _measured(contestant: Contestant, load: Load) -> Measurement:
-    with Hosts() as hosts, contestant.joined(hosts) as mirrored:
-        return measure(hosts, load, mirrored)
-
-
-def _brief(measured: Measurement) -> str:
-    lagged = ", THE MIRROR'S PEER DID NOT GET ALL" if measured.mirror_lagged else ""
-    return f"up {measured.up:.2f}, down {measured.down:.2f} Gbit/s, ping {measured.ping:.3f} ms{lagged}"
+def _run(parts: dict[str, Part], options: Options) -> dict[str, Any]:
+    measured = {}
+    for name, part in parts.items():
+        print(f"{name}:")
+        measured[name] = part.run(options)
+        print()
+    return measured
 
 
 if __name__ == "__main__":

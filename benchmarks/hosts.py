@@ -1,4 +1,4 @@
-"""Three network namespaces: a client's, a guest's, and between them the host that joins the two."""
+"""Network namespaces: a client's, a guest's and perhaps its replica's, and between them the host that joins them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from benchmarks.processes import Running, run
 
 NETWORK_TAP = "net0"  # the client's interface
 GUEST_TAP = "guest0"  # the guest's interface
+REPLICA_TAP = "guest1"  # the replica's, which has the guest's addresses
 CLIENT_ADDRESS = "10.99.0.1"
 GUEST_ADDRESS = "10.99.0.2"
+GUEST_MAC = "52:a4:00:12:78:66"
 QUIET = ("net.ipv6.conf.default.disable_ipv6=1", "net.ipv6.conf.all.disable_ipv6=1")
 
 
@@ -40,18 +42,19 @@ class Host:
 
 
 class Hosts:
-    """A context manager that makes the three, and takes them away with all that is in them."""
+    """A context manager that makes them, and takes them away with all that is in them."""
 
     def __init__(self) -> None:
         prefix = f"bench{os.getpid()}"
         self.client = Host(f"{prefix}client")
         self.middle = Host(f"{prefix}middle")
         self.guest = Host(f"{prefix}guest")
+        self.replica = Host(f"{prefix}replica")
         self._made: list[Host] = []
 
     def __enter__(self) -> Hosts:
         try:
-            for host in (self.client, self.middle, self.guest):
+            for host in (self.client, self.middle, self.guest, self.replica):
                 self._made.append(host)
                 run("ip", "netns", "add", host.name)
                 host.ip("link set lo up")
@@ -73,14 +76,18 @@ class Hosts:
         return self.middle.has(NETWORK_TAP) and self.middle.has(GUEST_TAP)
 
     def plug_in(self) -> None:
-        """Give each of the middle's two interfaces to its owner, and bring it up with an address."""
-        for host, interface, address in (
-            (self.client, NETWORK_TAP, CLIENT_ADDRESS),
-            (self.guest, GUEST_TAP, GUEST_ADDRESS),
-        ):
-            self.middle.ip(f"link set {interface} netns {host.name}")
-            host.ip(f"addr add {address}/24 dev {interface}")
-            host.ip(f"link set {interface} up")
+        """Give the middle's interfaces to their owners, and bring them up with an address."""
+        self._give(NETWORK_TAP, self.client, CLIENT_ADDRESS)
+        self._give(GUEST_TAP, self.guest, GUEST_ADDRESS, f"address {GUEST_MAC}")
+
+    def plug_in_replica(self) -> None:
+        """The replica, too, which answers as the guest does."""
+        self._give(REPLICA_TAP, self.replica, GUEST_ADDRESS, f"address {GUEST_MAC}")
+
+    def _give(self, interface: str, host: Host, address: str, settings: str = "") -> None:
+        self.middle.ip(f"link set {interface} netns {host.name}")
+        host.ip(f"addr add {address}/24 dev {interface}")
+        host.ip(f"link set {interface} up {settings}")
 
     def guest_answers(self) -> bool:
         """Whether the two see each other."""

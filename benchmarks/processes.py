@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import TracebackType
 
 PATIENCE = 20.0  # seconds, for a program to be ready or to end
@@ -46,12 +48,30 @@ class Running:
     It has a session of its own, so that Ctrl-C reaches the benchmark alone, which ends all in order.
     """
 
-    def __init__(self, *words: str) -> None:
+    def __init__(self, *words: str, environment: Mapping[str, str] | None = None, folder: Path | None = None) -> None:
         self._words = words
-        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (it is closed with the program)
+        self._log = tempfile.TemporaryFile("a+")  # noqa: SIM115 (it is closed with the program; "a": reading moves its offset)
         self._popen = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT, start_new_session=True
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=environment,
+            cwd=folder,
         )
+
+    @property
+    def cpu_seconds(self) -> float:
+        """What it has used up to now, its threads' and the kernel's for it included."""
+        words = Path(f"/proc/{self._popen.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def resident_bytes(self) -> int:
+        """Its memory."""
+        words = Path(f"/proc/{self._popen.pid}/statm").read_text().split()
+        return int(words[1]) * os.sysconf("SC_PAGE_SIZE")
 
     @property
     def output(self) -> str:
@@ -68,6 +88,10 @@ class Running:
             return bool(condition())
 
         wait_until(holds_or_ended, what)
+
+    def wait_to_say(self, text: str) -> None:
+        """Until it has printed this. Raises BenchmarkError."""
+        self.wait_for(lambda: text in self.output, f"{self._words[0]} to say '{text}'")
 
     def stop(self) -> None:
         """End it, and wait until it has ended."""

@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.contestants import Contestant
-from benchmarks.settings import Setting
-from benchmarks.traffic import Measurement
-
-Quantity = Callable[[Measurement], float]
-
-QUANTITIES: dict[str, Quantity] = {
-    "up Gbit/s": lambda measured: measured.up,
-    "down Gbit/s": lambda measured: measured.down,
-    "ping ms": lambda measured: measured.ping,
-    "ping ms 99 %": lambda measured: measured.ping_99,
-}
-_NAME_WIDTH = 46
-_WIDTH = 20
+_GAP = 2
 
 
 @dataclass(frozen=True)
@@ -38,58 +25,100 @@ class Spread:
         return cls(median(values), min(values), max(values))
 
     def __str__(self) -> str:
-        return f"{self.median:.2f} ({self.least:.2f}-{self.most:.2f})"
+        return f"{_digits(self.median)} ({_digits(self.least)}-{_digits(self.most)})"
 
 
 @dataclass
-class Results:
-    """What was measured, by contestant; the rounds in order."""
+class Figures:
+    """What was measured, by contestant and quantity; the rounds in order, None where a round gave no figure."""
 
-    rounds: dict[str, list[Measurement]] = field(default_factory=dict)
+    rounds: dict[str, dict[str, list[float | None]]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)  # what makes a figure doubtful
+    measurements: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # all that is known, for JSON
 
-    def add(self, contestant: Contestant, measured: Measurement) -> None:
-        self.rounds.setdefault(contestant.name, []).append(measured)
+    def add(self, contestant: str, quantity: str, value: float | None) -> None:
+        self.rounds.setdefault(contestant, {}).setdefault(quantity, []).append(value)
 
-    def spread(self, contestant: Contestant, quantity: Quantity) -> Spread:
-        return Spread.of([quantity(measured) for measured in self.rounds[contestant.name]])
+    def keep(self, what: str, measurement: Any) -> None:
+        """Remember a dataclass for the JSON file."""
+        self.measurements.setdefault(what, []).append(asdict(measurement))
 
-    def ratio(self, one: Contestant, other: Contestant, quantity: Quantity) -> Spread:
+    def spread(self, contestant: str, quantity: str) -> Spread | None:
+        """None unless each round gave a figure."""
+        return _spread(self._values(contestant, quantity))
+
+    def ratio(self, one: str, other: str, quantity: str) -> Spread | None:
         """One divided by the other, round by round: what slowed a round down slowed both."""
-        pairs = zip(self.rounds[one.name], self.rounds[other.name], strict=True)
-        return Spread.of([quantity(mine) / quantity(theirs) for mine, theirs in pairs])
+        pairs = zip(self._values(one, quantity), self._values(other, quantity))
+        return _spread([None if mine is None or not theirs else mine / theirs for mine, theirs in pairs])
 
-    def table(self, setting: Setting) -> str:
-        """A setting's contestants and ratios."""
-        return "\n".join((setting.title, _row("", QUANTITIES), *self._rows(setting)))
+    def _values(self, contestant: str, quantity: str) -> list[float | None]:
+        return self.rounds.get(contestant, {}).get(quantity, [])
 
-    def _rows(self, setting: Setting) -> Iterator[str]:
-        for contestant in setting.shown:
-            yield _row(contestant.name, (self.spread(contestant, get) for get in QUANTITIES.values()))
-        for one, other in setting.ratios:
-            yield _row(f"{one.name} / {other.name}", (self.ratio(one, other, get) for get in QUANTITIES.values()))
-        for contestant in setting.shown:
-            lagged = sum(measured.mirror_lagged for measured in self.rounds[contestant.name])
-            if lagged:
-                yield f"  {contestant.name}: THE MIRROR'S PEER DID NOT GET ALL in {lagged} rounds"
-
-    def save(self, path: Path, settings: Iterable[Setting]) -> None:
-        """All measurements and each setting's ratios, as JSON."""
-        path.write_text(json.dumps(self._as_json(settings), indent=1) + "\n")
-
-    def _as_json(self, settings: Iterable[Setting]) -> dict[str, Any]:
-        return {
-            "measurements": {name: [asdict(measured) for measured in rounds] for name, rounds in self.rounds.items()},
-            "ratios": {setting.name: self._ratios(setting) for setting in settings},
-        }
-
-    def _ratios(self, setting: Setting) -> dict[str, Any]:
-        return {
-            f"{one.name} / {other.name}": {
-                name: asdict(self.ratio(one, other, get)) for name, get in QUANTITIES.items()
-            }
-            for one, other in setting.ratios
-        }
+    def cell(self, contestant: str, quantity: str) -> str:
+        values = self._values(contestant, quantity)
+        if None in values:
+            return f"LOST in {values.count(None)} of {len(values)}"
+        return _shown(self.spread(contestant, quantity))
 
 
-def _row(name: str, cells: Iterable[object]) -> str:
-    return f"  {name:{_NAME_WIDTH}}" + "".join(f"{cell!s:>{_WIDTH}}" for cell in cells)
+@dataclass(frozen=True)
+class Table:
+    """A comparison: contestants, what is measured of each, and which of them is divided by which."""
+
+    title: str
+    contestants: tuple[str, ...]
+    quantities: tuple[str, ...]
+    ratios: tuple[tuple[str, str], ...]
+
+    def text(self, figures: Figures) -> str:
+        """The title, a line of quantities, a line for each contestant and ratio."""
+        rows = [("", *self.quantities), *self._rows(figures)]
+        widths = [max(map(len, column)) for column in zip(*rows)]
+        lines = (
+            "  " + name.ljust(widths[0]) + "".join(cell.rjust(_GAP + width) for cell, width in zip(cells, widths[1:]))
+            for name, *cells in rows
+        )
+        return "\n".join((self.title, *lines))
+
+    def _rows(self, figures: Figures) -> Iterator[tuple[str, ...]]:
+        for name in self.contestants:
+            yield name, *(figures.cell(name, quantity) for quantity in self.quantities)
+        for one, other in self.ratios:
+            cells = (_shown(figures.ratio(one, other, quantity)) for quantity in self.quantities)
+            yield f"{one} / {other}", *cells
+
+    def as_json(self, figures: Figures) -> dict[str, Any]:
+        """Each ratio's spread, by quantity."""
+        made: dict[str, Any] = {}
+        for one, other in self.ratios:
+            spreads = {quantity: figures.ratio(one, other, quantity) for quantity in self.quantities}
+            made[f"{one} / {other}"] = {name: asdict(spread) for name, spread in spreads.items() if spread}
+        return made
+
+
+def as_json(figures: Figures, tables: Iterable[Table]) -> dict[str, Any]:
+    """All measurements, and each table's ratios."""
+    return {
+        "measurements": figures.measurements,
+        "notes": figures.notes,
+        "ratios": {table.title: table.as_json(figures) for table in tables},
+    }
+
+
+def save(path: Path, parts: dict[str, Any]) -> None:
+    path.write_text(json.dumps(parts, indent=1) + "\n")
+
+
+def _spread(values: Sequence[float | None]) -> Spread | None:
+    known = [value for value in values if value is not None]
+    return Spread.of(known) if known and len(known) == len(values) else None
+
+
+def _shown(spread: Spread | None) -> str:
+    return "-" if spread is None else str(spread)
+
+
+def _digits(value: float) -> str:
+    """Three digits that count, or all before the point."""
+    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"

@@ -27,7 +27,7 @@ class CompareProperties(Properties):
     compare_timeout: int = prop(Duration("ms", 1, _LONGEST_MS), "a packet waits so long for its equal", default=3000)
     expired_scan_cycle: int = prop(Duration("ms", 1, _LONGEST_MS), "bounds the timers' grain", default=1000)
     max_queue_size: int = prop(
-        Integer(1, (1 << 31) - 1), "packets of a connection held on either side; more are a divergence", default=16384
+        Integer(1, 1 << 17), "packets of a connection held on either side; more are a divergence", default=16384
     )
     on_divergence: str = prop(
         Choice("checkpoint", "release", "isolate"),

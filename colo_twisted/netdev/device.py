@@ -12,6 +12,9 @@ from colo_twisted.options.errors import OptionError
 from colo_twisted.options.kinds import Identifier, Ignored, MACAddress, Reference
 
 LONGEST_INTERFACE_NAME = 15  # IFNAMSIZ less the final zero
+# Packets that a guest may have sent and we have not read. A packet that one guest's TAP drops, and the other's doesn't,
+# holds the client up until it is sent again; the kernel's 1000 are soon full when some hundred connections begin.
+GUEST_QUEUE = 10_000
 
 MODELS = [
     "e1000",
@@ -107,6 +110,7 @@ def guest_tap(properties: DeviceProperties, index: int, machine: IMachine) -> Ta
     name = properties.id or f"NIC{index}"
     tap = Tap(TapProperties(id=name, ifname=name, script="", downscript=""), machine, source="-device ...")
     tap.address = properties.mac
+    tap.queue = GUEST_QUEUE
     return tap
 
 

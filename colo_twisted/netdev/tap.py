@@ -68,6 +68,7 @@ class Tap:
         self.pressure_changed: Callable[[bool], None] = lambda full: None  # a TAP drops, it presses nobody
         self.name = properties.ifname or "tap"
         self.address: bytes | None = None
+        self.queue: int | None = None  # packets that the kernel keeps for us; None: its default
         self._source = f"{source},id={self.id}"  # whom to blame
         self._tun: ITun = tun or KernelTun()
         self._reactor: Any = machine.reactor
@@ -121,6 +122,8 @@ class Tap:
             self._tun.set_send_buffer(self._fd, properties.sndbuf)
         if self.address is not None:
             self._tun.set_address(self.name, self.address)
+        if self.queue is not None:
+            self._tun.set_queue(self.name, self.queue)
         if properties.br is not None:
             self._tun.add_to_bridge(self.name, properties.br)
         script = self._script(properties.script, scripts.IFUP)

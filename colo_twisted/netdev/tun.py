@@ -40,6 +40,7 @@ _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914
 _SIOCSIFHWADDR = 0x8924
 _SIOCGIFINDEX = 0x8933
+_SIOCSIFTXQLEN = 0x8943
 _SIOCBRADDIF = 0x89A2
 _IFF_UP = 0x1
 _ARPHRD_ETHER = 1
@@ -72,6 +73,9 @@ class ITun(Interface):
 
     def set_send_buffer(fd: int, size: int) -> None:
         """How many bytes of packets that were written may be on their way through the kernel."""
+
+    def set_queue(name: str, length: int) -> None:
+        """How many packets the kernel keeps until they are read; it drops those beyond."""
 
     def set_address(name: str, address: bytes) -> None:
         """The interface's Ethernet address, six bytes."""
@@ -119,6 +123,9 @@ class KernelTun:
 
     def set_send_buffer(self, fd: int, size: int) -> None:
         fcntl.ioctl(fd, _TUNSETSNDBUF, struct.pack("=i", size))
+
+    def set_queue(self, name: str, length: int) -> None:
+        _interface_ioctl(_SIOCSIFTXQLEN, _interface_request(name, struct.pack("=i", length)))
 
     def set_address(self, name: str, address: bytes) -> None:
         _interface_ioctl(_SIOCSIFHWADDR, _interface_request(name, struct.pack("=H6s", _ARPHRD_ETHER, address)))

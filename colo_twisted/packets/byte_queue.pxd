@@ -5,6 +5,7 @@ from colo_twisted.packets.held cimport Held
 from colo_twisted.packets.sequence cimport add, before, distance
 
 
+@cython.no_gc
 cdef class ByteQueue(Flow):
     cdef public bint placed
     cdef public unsigned int matched

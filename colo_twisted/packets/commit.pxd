@@ -12,6 +12,7 @@ cdef int ACK_OVERDUE, EQUAL, WINDOW_OVERDUE
 cdef double NEVER
 
 
+@cython.no_gc
 cdef class Side:
     cdef public bint known
     cdef public unsigned int ack, edge
@@ -21,13 +22,14 @@ cdef class Side:
     cpdef bint note(self, Held held) except -1
 
 
+@cython.no_gc
 cdef class CommittedFlow(StreamFlow):
     cdef public Side primary, secondary, left
     cdef public double owed_since
     cdef public unsigned int owed_ack, owed_edge, marked_ack, marked_edge, tsval, tsecr
     cdef public bytes model
     cdef public Py_ssize_t model_network, model_transport
-    cdef public bint vnet_hdr, with_timestamps, tolerated
+    cdef public bint vnet_hdr, with_timestamps, tolerated, marked_known
 
     @cython.locals(scale=int, edge="unsigned int", edge_now="unsigned int", ack="unsigned int", field="unsigned int", frame=bytes, start=Py_ssize_t)
     cpdef leave(self, Held held, Outlet outlet, double now)

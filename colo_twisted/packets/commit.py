@@ -61,6 +61,7 @@ class CommittedFlow(StreamFlow):
         "left",
         "marked_ack",
         "marked_edge",
+        "marked_known",
         "model",
         "model_network",
         "model_transport",
@@ -89,6 +90,7 @@ class CommittedFlow(StreamFlow):
         self.vnet_hdr = False
         self.with_timestamps = False
         self.tsval = self.tsecr = 0  # the highest that has left, the newest that was seen
+        self.marked_known = False
         self.marked_ack = self.marked_edge = 0  # what the primary had acknowledged before the mark
 
     # what came
@@ -96,8 +98,11 @@ class CommittedFlow(StreamFlow):
     def note_primary(self, held: Held) -> None:
         at = timestamps_at(held.data, held.transport, held.payload)
         if at:
-            self.tsecr = u32(held.data, at + 4)
-            if not self.with_timestamps:  # met in mid-stream: none has left that we know of
+            echo = u32(held.data, at + 4)
+            if self.with_timestamps:
+                self.tsecr = later_of(echo, self.tsecr)
+            else:  # met in mid-stream: none has left that we know of
+                self.tsecr = echo
                 self.tsval = u32(held.data, at)
                 self.with_timestamps = True
         self.primary.note(held)
@@ -199,7 +204,8 @@ class CommittedFlow(StreamFlow):
             return
         part = first_part(head, count)
         rest = last_part(head, count)
-        rest.since = now
+        if before(self.matched, add(head.seq, count)):
+            rest.since = now
         self._put_in_place(head, rest)
         outlet.holds.record(now - part.since)
         self.leave(part, outlet, now)
@@ -324,26 +330,41 @@ class CommittedFlow(StreamFlow):
 
     def note_mark(self, mark: int) -> None:
         StreamFlow.note_mark(self, mark)
+        self.marked_known = self.primary.known
         self.marked_ack = self.primary.ack
         self.marked_edge = self.primary.edge
 
     def restart(self, outlet: Outlet, now: float) -> int:
-        primary = self.primary
-        if primary.known:
-            secondary = self.secondary
-            ack = self.marked_ack if self.mark else primary.ack
-            edge = self.marked_edge if self.mark else primary.edge
-            if not secondary.known or before(secondary.ack, ack):
-                secondary.ack = ack
-                secondary.edge = edge
-            elif before(secondary.edge, edge):
-                secondary.edge = edge
-            secondary.known = True
-            secondary.scale = primary.scale
-        self.mark = 0
+        if not self.mark:
+            CommittedFlow.note_mark(self, 0)
+        left = self.left
+        if left.known:  # what was flushed is among that
+            self.marked_ack = later_of(self.marked_ack, left.ack) if self.marked_known else left.ack
+            self.marked_edge = later_of(self.marked_edge, left.edge) if self.marked_known else left.edge
+            self.marked_known = True
+        if self.marked_known:
+            self._follow_from(self.marked_ack, self.marked_edge)
+        held = self.primary_head
+        while held is not None:  # nobody has looked at what came while it was diverged
+            self.note_primary(held)
+            held = held.following
         verdict = StreamFlow.restart(self, outlet, now)
-        self._pay(outlet, now)
+        self.mark = 0
+        if self.owed_since != NEVER:
+            self._owe_anew(now)
+            self._pay(outlet, now)
         return verdict
+
+    def _follow_from(self, ack: int, edge: int) -> None:
+        """The secondary has acknowledged so much at least."""
+        secondary = self.secondary
+        if not secondary.known or before(secondary.ack, ack):
+            secondary.ack = ack
+            secondary.edge = edge
+        elif before(secondary.edge, edge):
+            secondary.edge = edge
+        secondary.known = True
+        secondary.scale = self.primary.scale
 
     def forget_secondary(self) -> None:
         StreamFlow.forget_secondary(self)

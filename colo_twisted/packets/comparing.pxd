@@ -5,7 +5,7 @@ from colo_twisted.packets.fields cimport u32
 from colo_twisted.packets.flow_table cimport FlowTable
 from colo_twisted.packets.flows cimport Flow
 from colo_twisted.packets.headers cimport Headers
-from colo_twisted.packets.held cimport Held, Outlet, read_held
+from colo_twisted.packets.held cimport Held, Outlet, needs_room, place_of, read_held
 from colo_twisted.packets.tally cimport Tally
 from colo_twisted.packets.wheel cimport Wheel
 
@@ -30,7 +30,7 @@ cdef class Comparer:
     cdef list _fresh, _parting
     cdef long long _order, _mark
     cdef object _awaited
-    cdef bint _flushed, _vnet_hdr
+    cdef bint _forgotten, _vnet_hdr
 
     @cython.locals(data=bytes, places=list, count=Py_ssize_t, index=Py_ssize_t, start=Py_ssize_t)
     cpdef receive_primary(self, Batch batch, double now)
@@ -59,6 +59,8 @@ cdef class Comparer:
     @cython.locals(held=Held, other=Held)
     cdef _diverge(self, Flow flow, int verdict, double now)
     cdef _drop_for_memory(self, Flow flow, double now)
+    @cython.locals(frames=list)
+    cdef _drop_fragments(self, list given_up)
     @cython.locals(flow=Flow)
     cpdef expire(self, double now)
     @cython.locals(verdict=int)

@@ -17,7 +17,7 @@ from colo_twisted.packets.flow_table import FOLLOWING, FlowTable
 from colo_twisted.packets.flows import NEVER, Flow
 from colo_twisted.packets.fragments import Reassembler, Whole
 from colo_twisted.packets.headers import Headers
-from colo_twisted.packets.held import Held, Outlet, read_held
+from colo_twisted.packets.held import Held, Outlet, needs_room, place_of, read_held
 from colo_twisted.packets.kinds import CONTROL, FRAGMENT, MALFORMED, NOT_IP, TCP
 from colo_twisted.packets.limits import Limits
 from colo_twisted.packets.marker import find_marker
@@ -52,10 +52,10 @@ class Comparer:
         self._secondary_fragments = Reassembler(MOST_FRAGMENT_BYTES, FRAGMENT_LIFETIME)
         self._fresh: list[Held] = []  # held, and still in the batch that they came in
         self._parting: list[Flow] = []  # whose first held packet is equal in part
-        self._order = 0  # packets that came from the primary
+        self._order = 1  # packets that came from the primary, and one: a mark is never 0
         self._mark = 0  # the newest checkpoint's
         self._awaited: bytes | None = None  # the nonce of the marker until which the secondary is ignored
-        self._flushed = False  # whether the secondary's packets from before the checkpoint have been forgotten
+        self._forgotten = False  # whether the secondary's packets from before the checkpoint have been, as they must
         self._vnet_hdr = False
 
     # what came
@@ -121,6 +121,8 @@ class Comparer:
         parts = None
         if kind == FRAGMENT:
             whole: Whole | None = self._primary_fragments.add(data, packet, end, headers, data[start:end], now)
+            if self._primary_fragments.given_up:
+                self._drop_fragments(self._primary_fragments.given_up)
             if whole is None:
                 return
             data, parts = whole.packet, whole.frames
@@ -145,6 +147,8 @@ class Comparer:
             return self.flows.begin(key, held, now, True)
         if held.flags & SYN and flow.kind == TCP and self.flows.is_reused(flow, held):
             return self.flows.begin_again(flow, held, now)
+        if self.flows.names and flow.kind == TCP:
+            self.flows.meet(flow, held)
         flow.last_used = now
         return flow
 
@@ -159,7 +163,7 @@ class Comparer:
             self._diverge(flow, QUEUE_FULL, now)
             self._hold_or_pass(flow, held)
             return
-        if self.tally.held_bytes > self._most_bytes:
+        if self.tally.held_bytes > self._most_bytes and flow.secondary_head is None and needs_room(held, flow.kind):
             self._drop_for_memory(flow, now)
             return
         self.tally.compared += 1
@@ -180,6 +184,8 @@ class Comparer:
         self.tally.unprotected += 1
         flow.pass_by(held)
         self.outlet.add_held(held)
+        if flow.ended:
+            self.flows.rest(flow)
 
     def _receive_secondary(self, data: bytes, start: int, packet: int, end: int, now: float) -> None:
         headers = self._headers
@@ -194,6 +200,7 @@ class Comparer:
             return
         if kind == FRAGMENT:
             whole: Whole | None = self._secondary_fragments.add(data, packet, end, headers, b"", now)
+            self._secondary_fragments.given_up.clear()
             if whole is None:
                 return
             data = whole.packet
@@ -219,7 +226,8 @@ class Comparer:
         if flow.secondary_count >= self._most_queued:
             self._diverge(flow, QUEUE_FULL, now)
             return
-        if self.tally.held_bytes > self._most_bytes and flow.primary_head is None:
+        no_room = self.tally.held_bytes > self._most_bytes and flow.primary_head is None
+        if no_room and (held.length or flow.kind != TCP):
             self.tally.secondary_dropped_memory += 1
             if flow.kind != TCP:
                 self._diverge(flow, MEMORY_FULL, now)
@@ -270,7 +278,7 @@ class Comparer:
         other = flow.differing if flow.differing is not None else flow.secondary_head
         packet = None if held is None else held.data[held.packet : held.end]
         evidence = None if other is None else other.data[other.packet : other.end]
-        seq = other.seq if held is None and other is not None else 0 if held is None else held.seq
+        seq = place_of(held if held is not None else other)
         self.divergences.append(Divergence(NAMES[verdict], flow.key, seq, flow.differs_at, packet, evidence, now))
         self.tally.divergences += 1
         flow.protection = DIVERGED
@@ -293,15 +301,24 @@ class Comparer:
         due: list[Flow] = self._wheel.due(now)
         for flow in due:
             flow.watched_until = NEVER
-            if self.flows.gate == FOLLOWING and flow.protection == FOLLOWED and self.flows.get(flow.key) is flow:
+            if flow.protection == FOLLOWED and self.flows.get(flow.key) is flow:
                 self._look_at(flow, now)
         self.flows.expire(now)
-        for frames in self._primary_fragments.expire(now):
-            self.tally.dropped_fragments += len(frames)
+        self._drop_fragments(self._primary_fragments.expire(now))
         self._secondary_fragments.expire(now)
         return self.finish()
 
+    def _drop_fragments(self, given_up: list[list[bytes]]) -> None:
+        """Count the frames of packets that never became whole."""
+        for frames in given_up:
+            self.tally.dropped_fragments += len(frames)
+        given_up.clear()
+
     def _look_at(self, flow: Flow, now: float) -> None:
+        if self.flows.gate != FOLLOWING and flow.engaged():  # nobody could have sent anything meanwhile
+            flow.watched_until = now + self._timeout
+            self._wheel.put(flow, flow.watched_until)
+            return
         verdict = flow.overdue(self._timeout, now) if flow.engaged() else EQUAL
         if verdict != EQUAL:
             self._diverge(flow, verdict, now)
@@ -329,9 +346,10 @@ class Comparer:
         return self._mark
 
     def ignore_secondary(self, nonce: bytes) -> None:
-        """What the secondary sends means nothing until its marker with this nonce has come."""
+        """What the secondary has sent means nothing any more, nor what it sends before its marker with this nonce."""
         self._awaited = nonce
-        self._flushed = False
+        self._forget_secondary()
+        self._forgotten = True
 
     def heed_secondary(self) -> None:
         """No marker will come: take the secondary's packets as they are."""
@@ -340,9 +358,6 @@ class Comparer:
     def _pass_marker(self) -> None:
         """From here on the secondary speaks as of the checkpoint."""
         self._awaited = None
-        if not self._flushed:
-            self._forget_secondary()
-            self._flushed = True
 
     def _forget_secondary(self) -> None:
         for flow in self.flows.all():
@@ -356,9 +371,9 @@ class Comparer:
 
         Every flow is followed from here on, but for those that a rule lets pass.
         """
-        if not self._flushed:
+        if not self._forgotten:
             self._forget_secondary()
-        self._flushed = self._awaited is not None
+        self._forgotten = False
         self.tally.checkpoints += 1
         flows = self.flows.all()
         going: list[Held] = []
@@ -374,11 +389,18 @@ class Comparer:
         return self.finish()
 
     def _take_marked(self, flow: Flow, mark: int, going: list[Held]) -> None:
-        while flow.primary_head is not None and flow.primary_head.order <= mark:
+        self.tally.held_bytes -= flow.held_bytes
+        later = []
+        while flow.primary_head is not None:
             held = flow.pop_primary()
-            self.tally.held_bytes -= held.cost
-            flow.pass_by(held)
-            going.append(held)
+            if held.order <= mark:
+                flow.pass_by(held)
+                going.append(held)
+            else:
+                later.append(held)
+        for held in later:
+            flow.hold_primary(held)
+        self.tally.held_bytes += flow.held_bytes
 
     def _restart(self, flow: Flow, mark: int, now: float) -> None:
         if flow.protection == PASSED or flow.rule is not None:

@@ -2,6 +2,7 @@ cimport cython
 
 from colo_twisted.packets.wheel cimport Wheel
 
+@cython.no_gc
 cdef class Connection:
     cdef public bytes key
     cdef public double last_used

@@ -6,6 +6,7 @@ from colo_twisted.packets.held cimport Held, Outlet
 cdef int EQUAL, PAYLOAD_DIFFERS
 
 
+@cython.no_gc
 cdef class DatagramFlow(Flow):
     @cython.locals(newer=double)
     cpdef double deadline(self, double patience) except -1

@@ -37,6 +37,7 @@ class DatagramFlow(Flow):
         return self._advance(outlet, now)
 
     def restart(self, outlet: Outlet, now: float) -> int:
+        self.born = now
         return self._advance(outlet, now)
 
     def deadline(self, patience: float) -> float:

@@ -27,8 +27,10 @@ cdef class FlowTable:
     cpdef Flow begin(self, bytes key, Held held, double now, bint by_primary)
     cdef _protect(self, Flow flow, Held held, bint by_primary)
     cdef _unprotect(self, Flow flow)
-    @cython.locals(known=StreamFlow)
+    @cython.locals(known=StreamFlow, head=Held)
     cpdef bint is_reused(self, Flow flow, Held held) except -1
     @cython.locals(known=StreamFlow, flow=Flow)
     cpdef Flow begin_again(self, Flow old, Held held, double now)
+    @cython.locals(known=StreamFlow)
+    cpdef meet(self, Flow flow, Held held)
     cdef _abandon(self, Flow flow, double now)

@@ -111,7 +111,10 @@ class FlowTable:
     def is_reused(self, flow: Flow, held: Held) -> bool:
         """Whether this SYN of the primary's opens another connection than the one that is known."""
         known: StreamFlow = flow  # type: ignore[assignment]
-        return known.placed and (not known.primary_syn or add(held.seq, -1) != known.primary_isn)
+        if known.placed:
+            return not known.primary_syn or add(held.seq, -1) != known.primary_isn
+        head = known.primary_head  # of one that waits to be named
+        return head is not None and (not head.flags & SYN or head.seq != held.seq)
 
     def begin_again(self, old: Flow, held: Held, now: float) -> Flow | None:
         """The guest has begun a new connection between the same ports; what it had sent in the old one is void."""
@@ -121,9 +124,20 @@ class FlowTable:
         flow = self.begin(known.key, held, now, True)
         if flow is not None and known.next_syn is not None:  # the secondary was first
             flow.receive_secondary(known.next_syn, self._outlet, known.next_syn_since)
+            self._tally.held_bytes += flow.held_bytes
         self._tally.held_bytes -= known.held_bytes
         known.empty()
         return flow
+
+    def meet(self, flow: Flow, held: Held) -> None:
+        """A packet of the primary's: of a connection that was opened before the secondary came, if it is the first."""
+        known: StreamFlow = flow  # type: ignore[assignment]
+        if known.placed or known.protection != FOLLOWED or held.flags & (SYN | RST):
+            return
+        self._unprotect(known)
+        self._tally.held_bytes -= known.held_bytes
+        known.forget_secondary()
+        self._tally.held_bytes += known.held_bytes
 
     # flows are let go
 
@@ -137,7 +151,7 @@ class FlowTable:
 
     def let_go(self, flow: Flow, now: float) -> None:
         """The secondary knows that this flow is unprotected."""
-        if flow.protection == NAMING:
+        if flow.protection == NAMING and self.get(flow.key) is flow:
             flow.protection = UNPROTECTED if flow.rule is None else PASSED
             self._abandon(flow, now)
 
@@ -196,4 +210,4 @@ class FlowTable:
             if flow.rule == id:
                 flow.rule = None
                 if flow.protection == PASSED:
-                    flow.protection = UNPROTECTED if flow.kind == TCP else FOLLOWED
+                    flow.protection = UNPROTECTED if flow.kind == TCP or self.gate == OPEN else FOLLOWED

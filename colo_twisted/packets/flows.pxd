@@ -6,6 +6,7 @@ from colo_twisted.packets.held cimport Held, Outlet
 cdef int EQUAL, UNMATCHED, DIVERGED, FOLLOWED, NAMING
 
 
+@cython.no_gc
 cdef class Flow(Connection):
     cdef public int kind, protection
     cdef public double born, watched_until

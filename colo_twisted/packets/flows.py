@@ -42,7 +42,7 @@ class Flow(Connection):
     def __init__(self, key: bytes, now: float) -> None:
         super().__init__(key, now)
         self.kind = 0  # of kinds
-        self.born = now
+        self.born = now  # or began anew, with a checkpoint
         self.protection = FOLLOWED
         self.rule: str | None = None  # the id of the rule that let it pass
         self.primary_head: Held | None = None
@@ -109,7 +109,7 @@ class Flow(Connection):
             since = self.primary_head.since
         if self.secondary_head is not None and self.secondary_head.since < since:
             since = self.secondary_head.since
-        return since + patience
+        return max(since, self.born) + patience
 
     def overdue(self, patience: float, now: float) -> int:
         """The kind of divergence, if something here has waited too long; else EQUAL."""

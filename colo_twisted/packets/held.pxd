@@ -6,9 +6,10 @@ from colo_twisted.packets.histogram cimport Histogram
 from colo_twisted.packets.sequence cimport add
 from colo_twisted.packets.tcp_options cimport syn_options
 
-cdef int OVERHEAD, LENGTH_SIZE, VNET_LENGTH_SIZE, TCP, UDP, SYN, NEEDS_CSUM
+cdef int OVERHEAD, LENGTH_SIZE, VNET_LENGTH_SIZE, TCP, UDP, FIN, RST, SYN, NEEDS_CSUM
 
 @cython.freelist(256)
+@cython.no_gc  # a queue has no cycles, and a collector that walks through all of them costs more than they do
 cdef class Held:
     cdef public bytes data
     cdef public Py_ssize_t start, end, packet, network, transport, payload, length, compared, cost
@@ -28,6 +29,9 @@ cdef class Held:
 
 @cython.locals(held=Held)
 cpdef Held read_held(Headers headers, bytes data, Py_ssize_t start, Py_ssize_t end, bint vnet_hdr, double now)
+
+cpdef bint needs_room(Held held, int kind) except -1
+cpdef unsigned int place_of(Held held) except? 0
 
 
 cdef class Outlet:

@@ -9,7 +9,7 @@ from colo_twisted.packets.headers import Headers
 from colo_twisted.packets.histogram import Histogram
 from colo_twisted.packets.kinds import TCP, UDP
 from colo_twisted.packets.sequence import add
-from colo_twisted.packets.tcp import SYN
+from colo_twisted.packets.tcp import FIN, RST, SYN
 from colo_twisted.packets.tcp_options import syn_options
 from colo_twisted.packets.vnet import NEEDS_CSUM
 
@@ -109,6 +109,18 @@ def read_held(headers: Headers, data: bytes, start: int, end: int, vnet_hdr: boo
     return held
 
 
+def needs_room(held: Held, kind: int) -> bool:
+    """Whether a packet of the primary's might have to be held."""
+    return kind != TCP or held.length != 0 or (held.flags & (SYN | FIN | RST)) != 0
+
+
+def place_of(held: Held | None) -> int:
+    """Where a packet begins in TCP's sequence space; 0 without one."""
+    if held is None:
+        return 0
+    return add(held.seq, -1) if held.flags & SYN else held.seq
+
+
 class Outlet:
     """
     Frames on their way out, in order; runs that stood together in the input stay one piece.
@@ -152,7 +164,8 @@ class Outlet:
 
     def _cut(self) -> None:
         if self._end > self._start:
-            self._pieces.append(piece(self._data, self._start, self._end))
+            whole = self._end - self._start == len(self._data)
+            self._pieces.append(self._data if whole else piece(self._data, self._start, self._end))
 
     def take(self, vnet_hdr: bool) -> Batch | None:
         """All that was added; None if nothing was."""

@@ -11,6 +11,7 @@ cdef int EQUAL, FIN_DIFFERS, PAYLOAD_DIFFERS, SYN_DIFFERS, UNMATCHED, WAIT
 cdef double NEVER
 
 
+@cython.no_gc
 cdef class StreamFlow(ByteQueue):
     cdef public list ahead
     cdef public unsigned int sent_end
@@ -22,8 +23,8 @@ cdef class StreamFlow(ByteQueue):
 
     cdef _meet(self, Held held)
     cdef _place(self, unsigned int seq)
-    @cython.locals(head=Held, verdict=int)
-    cpdef int receive_secondary(self, Held held, Outlet outlet, double now) except -1
+    @cython.locals(head=Held)
+    cdef _hold_first(self, Held held)
     @cython.locals(isn="unsigned int", verdict=int)
     cdef int _receive_secondary_syn(self, Held held, Outlet outlet, double now) except -1
     cdef _keep_next_syn(self, Held held, unsigned int isn, double now)

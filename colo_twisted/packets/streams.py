@@ -75,8 +75,31 @@ class StreamFlow(ByteQueue):
         self.note_primary(held)
         if not held.length and not held.flags & (SYN | FIN | RST):
             return self.receive_pure_ack(held, outlet, now)
-        self.hold_primary(held)
+        if held.length and self.primary_head is not None and self.repeats(held):
+            self._hold_first(held)
+        else:
+            self.hold_primary(held)
         return self.advance(outlet, now)
+
+    def repeats(self, held: Held) -> bool:
+        """Whether some of the packet has left before."""
+        return before(held.seq, self.matched) and not held.flags & (SYN | RST)
+
+    def _hold_first(self, held: Held) -> None:
+        """
+        Put a packet that repeats what has left before the others.
+
+        A client that has lost it acknowledges nothing until it has come, and what the others wait for may be a
+        secondary whose congestion window is full.
+        """
+        head = self.primary_head
+        assert head is not None
+        held.since = head.since  # it hides from the time-out that the others wait
+        held.queued = True
+        held.following = head
+        self.primary_head = held
+        self.primary_count += 1
+        self.held_bytes += held.cost
 
     def receive_secondary(self, held: Held, outlet: Outlet, now: float) -> int:
         if held.flags & SYN:
@@ -126,7 +149,13 @@ class StreamFlow(ByteQueue):
         if self.secondary_syn_since != NEVER:
             if isn != self.secondary_isn and isn != self.primary_isn:
                 self._keep_next_syn(held, isn, now)
-            return EQUAL
+                return EQUAL
+            if self.primary_head is None:
+                return EQUAL
+            self.note_secondary(held)  # in a simultaneous opening the SYN-ACK comes behind a SYN
+            verdict = self.advance(outlet, now)
+            self.secondary_advanced(outlet, now)
+            return verdict
         if self.primary_syn or not self.placed:
             self.begin_secondary(held.offer, isn, now)
             self.note_secondary(held)

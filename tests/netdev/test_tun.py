@@ -83,6 +83,7 @@ class TunContract:
         self.tun.set_offloads(opened.fd, False)
         self.tun.set_send_buffer(opened.fd, 1 << 20)
         self.tun.set_address(opened.name, bytes.fromhex("525400abcdef"))
+        self.tun.set_queue(opened.name, 5000)
 
     def test_a_missing_bridge_is_an_error(self, opened: OpenedTap) -> None:
         with pytest.raises(OSError, match=r".+"):

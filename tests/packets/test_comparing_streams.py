@@ -83,6 +83,7 @@ class Connection:
         self.said = (Said(), Said())
         self.unmatched: deque[Segment] = deque()  # the primary's segments that are no pure acks, not yet out
         self.pure: set[Segment] = set()
+        self.left: set[int] = set()  # sequence numbers of bytes
         self.released_ack: int | None = None
         self.released_edge: int | None = None
         self.opened = service["opening"] == "none"
@@ -220,10 +221,10 @@ class Connection:
     # what goes out
 
     def check_released(self, segment: Segment, commits: bool) -> None:
-        primary, secondary = self.said
+        _, secondary = self.said
         original = None
         if segment.payload or segment.flags & (SYN | FIN | RST):
-            original = self._original(segment) if commits else self.unmatched.popleft()
+            original = self._original(segment)
             assert (segment.seq, segment.flags, segment.payload) == (original.seq, original.flags, original.payload)
             assert (segment.timestamps, segment.mss) == (original.timestamps, original.mss)
         for offset, value in enumerate(segment.payload):
@@ -244,13 +245,23 @@ class Connection:
 
     def _original(self, segment: Segment) -> Segment:
         """The primary's segment that this is, or the beginning of it that this is."""
-        original = self.unmatched.popleft()
         size = len(segment.payload)
+        if segment.seq in self.left:
+            self._bring_forward(segment)  # sent again: it need not wait for the others
+        self.left |= {(segment.seq + offset) % MODULUS for offset in range(size)}
+        original = self.unmatched.popleft()
         if size < len(original.payload) and not original.flags & (SYN | RST):
             rest = original.but(seq=(original.seq + size) % MODULUS, payload=original.payload[size:])
             self.unmatched.appendleft(rest)
             original = original.but(payload=original.payload[:size], flags=original.flags & ~(FIN | PSH))
         return original
+
+    def _bring_forward(self, segment: Segment) -> None:
+        for index, one in enumerate(self.unmatched):
+            if one.seq == segment.seq and segment.payload and one.payload.startswith(segment.payload):
+                del self.unmatched[index]
+                self.unmatched.appendleft(one)
+                return
 
     def _check_ack(self, segment: Segment, original: Segment | None) -> None:
         primary, secondary = self.said

@@ -1,4 +1,4 @@
-"""A comparer with the test at all its ends: segments or packets go in on either side, and what goes out is read back."""
+"""A comparer with the test at all its ends: what goes in on either side, and what goes out."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ class MemoryTun:
         self.offloads: dict[int, bool] = {}
         self.send_buffers: dict[int, int] = {}
         self.addresses: dict[str, bytes] = {}
+        self.queues: dict[str, int] = {}
         self.bridges: dict[str, str] = {}
         self.bridge_names = {"br0"}
         self._adoptable: dict[int, OpenedTap] = {}
@@ -49,6 +50,9 @@ class MemoryTun:
 
     def set_send_buffer(self, fd: int, size: int) -> None:
         self.send_buffers[fd] = size
+
+    def set_queue(self, name: str, length: int) -> None:
+        self.queues[name] = length
 
     def set_address(self, name: str, address: bytes) -> None:
         self.addresses[name] = address

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from benchmarks import contestants
-from benchmarks.contestants import Contestant
+from benchmarks.results import Table
+from benchmarks.taps import contestants
+from benchmarks.taps.contestants import Contestant
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,10 @@ class Setting:
     title: str
     shown: tuple[Contestant, ...]
     ratios: tuple[tuple[Contestant, Contestant], ...]
+
+    def table(self, quantities: tuple[str, ...]) -> Table:
+        names = tuple(contestant.name for contestant in self.shown)
+        return Table(self.title, names, quantities, tuple((one.name, other.name) for one, other in self.ratios))
 
 
 SETTINGS = (

@@ -11,10 +11,9 @@ from pathlib import Path
 
 from benchmarks.hosts import GUEST_TAP, NETWORK_TAP, Hosts
 from benchmarks.processes import Running
+from benchmarks.programs import OURS_WORDS, QEMU_WORDS
 
 MIRROR_PORT = 9003
-QEMU = "qemu-system-x86_64"
-TWISTD = str(Path(sys.executable).with_name("twistd"))
 
 _TAPS = (
     *("-netdev", f"tap,id=hn0,ifname={NETWORK_TAP},script=no,downscript=no"),
@@ -79,8 +78,7 @@ def _taken(sink: Running) -> int:
 
 
 def _ours(name: str, *words: str, sink: str | None = None) -> Contestant:
-    twistd = (TWISTD, "-n", "--pidfile=", "colo", "-device", "e1000,id=e0,netdev=hn0,guest=g0")
-    return Contestant(name, (*twistd, *words), sink)
+    return Contestant(name, (*OURS_WORDS, "-device", "e1000,id=e0,netdev=hn0,guest=g0", *words), sink)
 
 
 def _qemu(name: str, *words: str, sink: str | None = None) -> Contestant:
@@ -88,8 +86,7 @@ def _qemu(name: str, *words: str, sink: str | None = None) -> Contestant:
         *("-netdev", "hubport,id=p0,hubid=0,netdev=hn0"),
         *("-netdev", "hubport,id=p1,hubid=0,netdev=g0"),
     )
-    nothing_else = (QEMU, "-M", "none", "-nodefaults", "-display", "none", "-monitor", "none")
-    return Contestant(name, (*nothing_else, *words, *hub), sink)
+    return Contestant(name, (*QEMU_WORDS, *words, *hub), sink)
 
 
 def _mirror_with(more: str) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""colo-compare beside QEMU's: packet pairs a second over unix sockets."""

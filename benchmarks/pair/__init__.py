@@ -1,0 +1,1 @@
+"""HTTP through a whole pair, beside HTTP through one TAP hop."""

@@ -1,0 +1,1 @@
+"""Two TAPs joined by ours and by QEMU: TCP both ways and ping."""
