@@ -8,8 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from demo.account import Account, Counted
-from demo.acts import DOWNLOAD_MEGABYTES, PINGS, Website, download, ping
+from demo.account import Account, Compared, tell_seen
+from demo.acts import MEGABYTES, PINGS, Website, ask_for_greeting, download, ping, upload
 from demo.hosts import Hosts
 from demo.programs import Failed, Program, Stopped, heed_signals
 from demo.wiring import GUEST_ADDRESS, PICTURE, TWISTD, Wiring
@@ -47,7 +47,7 @@ def what_is_missing() -> str | None:
         return "root is needed, to make network namespaces and TAPs (sudo make demo)"
     if not Path("/dev/net/tun").exists():
         return "there is no /dev/net/tun (modprobe tun)"
-    missing = [tool for tool in ("ip", "ping", "curl", str(TWISTD)) if shutil.which(tool) is None]
+    missing = [tool for tool in ("ip", "ss", "ping", "curl", str(TWISTD)) if shutil.which(tool) is None]
     return f"missing: {', '.join(missing)} (make demo installs what it needs)" if missing else None
 
 
@@ -55,16 +55,17 @@ def play(hosts: Hosts, folder: Path, account: Account) -> None:
     """Everything, in order. Raises Failed, Stopped."""
     print(f"twistd colo, with the command lines of QEMU's COLO-proxy document\n\n{PICTURE}")
     website = Website(folder)
-    wiring = build(hosts, folder, website, account)
+    wiring, guest, replica = build(hosts, folder, website, account)
     act(wiring, website, folder, account)
-    wiring.unplug_client()
-    Counted.after(wiring).tell(account)
+    tell_seen(account, website, guest, replica)
+    Compared.by(wiring).tell(account)
+    diverge(wiring, account)
     for name, colo in (("primary", wiring.primary_colo), ("secondary", wiring.secondary_colo)):
         account.must(colo.stop() == 0, f"the {name} must end in order on SIGTERM")
 
 
-def build(hosts: Hosts, folder: Path, website: Website, account: Account) -> Wiring:
-    """From nothing to two guests that wait for a client."""
+def build(hosts: Hosts, folder: Path, website: Website, account: Account) -> tuple[Wiring, Program, Program]:
+    """From nothing to two guests that wait for a client; their services."""
     account.begin("hosts")
     wiring = Wiring(hosts, folder)
     account.done("five network namespaces: client, primary, guest, secondary, replica")
@@ -75,14 +76,13 @@ def build(hosts: Hosts, folder: Path, website: Website, account: Account) -> Wir
 
     account.begin("primary")
     wiring.start_primary()
-    account.done("runs, and mirrors to the secondary")
+    account.done("runs, mirrors to the secondary, and compares: new connections are protected")
 
     account.begin("guests")
     wiring.plug_in_guests()
-    website.serve_from(wiring.guest)
-    website.serve_from(wiring.replica)
-    account.done(f"both are {GUEST_ADDRESS}, and each serves the same {DOWNLOAD_MEGABYTES} MB over HTTP")
-    return wiring
+    guest, replica = website.serve_from(wiring.guest), website.serve_from(wiring.replica)
+    account.done(f"both are {GUEST_ADDRESS}, and each serves the same {MEGABYTES} MB over HTTP")
+    return wiring, guest, replica
 
 
 def act(wiring: Wiring, website: Website, folder: Path, account: Account) -> None:
@@ -93,9 +93,31 @@ def act(wiring: Wiring, website: Website, folder: Path, account: Account) -> Non
     account.done(str(pings))
 
     account.begin("download")
-    got = download(wiring.client, website, folder, account.progress)
-    account.must(got.right, "the download must be what was offered")
-    account.done(str(got))
+    down = download(wiring.client, website, folder, account.progress)
+    account.must(down.right, "the download must be what was offered")
+    account.done(str(down))
+
+    account.begin("upload")
+    up = upload(wiring.client, website, account.progress)
+    account.must(up.right, "the service must have got what was sent")
+    account.done(str(up))
+
+
+def diverge(wiring: Wiring, account: Account) -> None:
+    """One on purpose: the guests' greetings differ until a checkpoint has made them equal."""
+    account.begin("differ", "the guests' greetings differ: asking for one ...")
+    first = ask_for_greeting(wiring.client)
+    account.done(f"the guests' greetings differ: '{first.text}' came after {first.seconds * 1000:.0f} ms, as")
+    for line in wiring.primary_colo.said("comp0: (divergence|checkpoint)"):
+        print(f"             {line}")
+    account.begin("again")
+    again = ask_for_greeting(wiring.client)
+    account.done(f"'{again.text}' came after {again.seconds * 1000:.0f} ms")
+    compared = Compared.by(wiring)
+    account.must(first.text == again.text == "hello from the guest", "the client must hear the primary's guest")
+    account.must(compared.divergences == 1, "there must have been one divergence")
+    account.must(compared.counters.get("checkpoints_done") == 1, "there must have been one checkpoint")
+    account.must(compared.counters.get("unprotected", 0) == 0, "nothing must have been let by uncompared")
 
 
 def show_end(program: Program) -> None:

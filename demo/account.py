@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from demo.hosts import Host
-from demo.programs import Failed, wait_until
-from demo.wiring import GUEST_NIC, REPLICA_NIC, Counters, Wiring
+from demo.acts import Website
+from demo.programs import Program
+from demo.wiring import Wiring
 
 # A part that counts one of these has not done what this demo asks of it.
 TROUBLE = ("dropped_", "not_mirrored_", "disconnect", "dead_peers", "protocol_errors", "refused")
@@ -48,70 +49,65 @@ class Account:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a guest's kernel counted at its interface."""
+    """What a guest's service says of a file: how many bytes it has sent or received, and their SHA-256."""
 
-    frames: int
     bytes: int
-    answers: int
+    sha256: str
 
-    @classmethod
-    def at(cls, guest: Host, nic: str) -> Seen:
-        return cls(*(guest.count(nic, what) for what in ("rx_packets", "rx_bytes", "tx_packets")))
+    def __str__(self) -> str:
+        return f"{self.bytes:>11,} bytes, SHA-256 {self.sha256[:16]}..."
+
+
+def seen(service: Program, what: str) -> Seen:
+    """What it says of ``what`` ('sent /random'); it is waited for. Raises Failed."""
+    service.wait_for(rf"{what} \d+ ")
+    size, sha256 = re.findall(rf"{what} (\d+) (\w+)", service.output)[-1]
+    return Seen(int(size), sha256)
+
+
+def tell_seen(account: Account, website: Website, guest: Program, replica: Program) -> None:
+    """What both guests saw of the two transfers must be what the client got and gave."""
+    wanted = Seen(len(website.random), website.sha256)
+    print()
+    for what, name in (("sent /random", "sent"), ("received /upload", "received")):
+        for who, service in (("guest", guest), ("replica", replica)):
+            found = seen(service, what)
+            print(f"  {who:<11}{name:<9}{found}")
+            account.must(found == wanted, f"the {who} must have {name} what the client has")
 
 
 @dataclass(frozen=True)
-class Counted:
-    """All that was counted, when all frames had arrived."""
+class Compared:
+    """What the comparer has counted, and what either process ought not to have."""
 
-    guest: Seen
-    replica: Seen
-    primary: Counters
-    secondary: Counters
+    counters: Mapping[str, int]
+    troubles: list[str]
 
     @classmethod
-    def after(cls, wiring: Wiring) -> Counted:
-        """Wait until the replica has caught up; if it never does, that is for the account to tell."""
-
-        def look() -> tuple[Seen, Seen]:
-            return Seen.at(wiring.guest, GUEST_NIC), Seen.at(wiring.replica, REPLICA_NIC)
-
-        def caught_up() -> bool:
-            guest, replica = look()
-            return (guest.frames, guest.bytes) == (replica.frames, replica.bytes)
-
-        with suppress(Failed):
-            wait_until(caught_up, "the replica seeing what the guest saw", 5)
-        return cls(*look(), wiring.primary_colo.counters(), wiring.secondary_colo.counters())
-
-    @property
-    def mirrored(self) -> int:
-        return self.primary["object m0"].get("mirrored", 0)
-
-    @property
-    def lost(self) -> int:
-        """Frames from the network that the replica did not see."""
-        return self.guest.frames - self.replica.frames
-
-    @property
-    def troubles(self) -> list[str]:
-        """Each counter that ought to have stayed at 0."""
-        return [
+    def by(cls, wiring: Wiring) -> Compared:
+        primary, secondary = wiring.primary_colo.counters(), wiring.secondary_colo.counters()
+        troubles = [
             f"{host}: {part} counted {name}={value}"
-            for host, counters in (("primary", self.primary), ("secondary", self.secondary))
+            for host, counters in (("primary", primary), ("secondary", secondary))
             for part, values in counters.items()
             for name, value in values.items()
             if name.startswith(TROUBLE)
         ]
+        return cls(primary["object comp0"], troubles)
+
+    @property
+    def divergences(self) -> int:
+        return self.counters.get("divergences", 0)
 
     def tell(self, account: Account) -> None:
-        print(f"\n  {'':<11}{'from the network':>18}{'bytes':>14}{'answered':>12}")
-        for name, seen, remark in (("guest", self.guest, ""), ("replica", self.replica, "  (to nobody)")):
-            print(f"  {name:<11}{seen.frames:>11,} frames{seen.bytes:>14,}{seen.answers:>12,}{remark}")
-        print(f"  {'mirrored':<11}{self.mirrored:>11,} frames")
-        print(f"  {'lost':<11}{self.lost:>11,} frames")
-        print("\n  From the network come requests and acknowledgments; the file itself is among what is answered.")
-        account.must(self.guest.frames > 0, "the guest must have seen frames")
-        account.must(self.lost == 0, "the replica must see as many frames as the guest")
-        account.must(self.guest.bytes == self.replica.bytes, "the replica must see as many bytes as the guest")
-        account.must(self.mirrored == self.guest.frames, "each frame from the network must be mirrored, once")
+        get = self.counters.get
+        print(f"\n  {'compared':<11}{get('compared', 0):>11,} packets of the guest's")
+        print(f"  {'held':<11}{get('held', 0):>11,} of them, until the replica had sent the same")
+        print(f"  {'released':<11}{get('released', 0):>11,} packets, {get('made_acks', 0):,} of them made: acks owed")
+        median, most = (get(name, 0) / 1000 for name in ("hold_us_median", "hold_us_99"))
+        print(f"  {'hold time':<11}{median:>11.2f} ms in the median, {most:.2f} ms at the 99th percentile")
+        print(f"  {'divergences':<11}{self.divergences:>11,}\n")
+        account.must(get("compared", 0) > 0, "packets must have been compared")
+        account.must(self.divergences == 0, "nothing must have diverged")
+        account.must(get("unprotected", 0) == 0, "nothing must have been let by uncompared")
         account.wrong += self.troubles

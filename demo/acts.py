@@ -6,17 +6,19 @@ import hashlib
 import os
 import re
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from demo.hosts import Host
-from demo.programs import Failed
+from demo.programs import Failed, Program
 from demo.wiring import GUEST_ADDRESS
 
 PINGS = 20
-DOWNLOAD_MEGABYTES = 50
+MEGABYTES = 50  # each way
 MEGABYTE = 1_000_000
+URL = f"http://{GUEST_ADDRESS}"
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Pings:
 
 
 @dataclass(frozen=True)
-class Download:
+class Transfer:
     """What curl said of it, and whether its SHA-256 is that of what was offered."""
 
     megabytes: float
@@ -47,20 +49,33 @@ class Download:
         return f"{self.megabytes:.0f} MB in {self.seconds:.1f} s: {speed:.0f} MB/s, SHA-256 {verdict}"
 
 
+@dataclass(frozen=True)
+class Greeting:
+    """What the client was told, and how long that took."""
+
+    text: str
+    seconds: float
+
+
 class Website:
-    """A file of random bytes, served alike by a web server in each guest."""
+    """Files in a folder of each guest: one of random bytes, alike in both, and a greeting, in which they differ."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder / "www"
-        self._folder.mkdir()
-        content = os.urandom(DOWNLOAD_MEGABYTES * MEGABYTE)
-        (self._folder / "random").write_bytes(content)
-        self.sha256 = hashlib.sha256(content).hexdigest()
-        self.url = f"http://{GUEST_ADDRESS}/random"
+        self._folder = folder
+        self.random = os.urandom(MEGABYTES * MEGABYTE)
+        self.sha256 = hashlib.sha256(self.random).hexdigest()
+        self.upload = folder / "upload"
+        self.upload.write_bytes(self.random)
 
-    def serve_from(self, guest: Host) -> None:
-        server = guest.start("http", sys.executable, "-m", "http.server", "80", f"--directory={self._folder}")
-        server.wait_for("Serving HTTP")
+    def serve_from(self, guest: Host) -> Program:
+        files = self._folder / f"www-{guest.name}"
+        files.mkdir()
+        (files / "random").symlink_to(self.upload)
+        (files / "greeting").write_text(f"hello from the {guest.name}".ljust(24))
+        service = Path(__file__).with_name("service.py")
+        server = guest.start("service", sys.executable, str(service), str(files))
+        server.wait_for("serving")
+        return server
 
 
 def ping(client: Host) -> Pings:
@@ -73,16 +88,34 @@ def ping(client: Host) -> Pings:
     return Pings(int(answered[1]), *map(float, times.groups()))
 
 
-def download(client: Host, website: Website, folder: Path, progress: Callable[[str], None]) -> Download:
+def download(client: Host, website: Website, folder: Path, progress: Callable[[str], None]) -> Transfer:
     """Raises Failed when curl does."""
     got = folder / "got"
 
     def show() -> None:
         if got.exists():
-            progress(f"{got.stat().st_size // MEGABYTE} of {DOWNLOAD_MEGABYTES} MB")
+            progress(f"{got.stat().st_size // MEGABYTE} of {MEGABYTES} MB")
 
-    figures = "%{size_download} %{time_total}"
-    curl = client.start("curl", "curl", "-sS", "--fail", "--max-time", "50", "-o", str(got), "-w", figures, website.url)
-    size, seconds = curl.finish(meanwhile=show).split()
+    size, seconds = _curl(client, "%{size_download} %{time_total}", show, "-o", str(got), f"{URL}/random").split()
     right = hashlib.sha256(got.read_bytes()).hexdigest() == website.sha256
-    return Download(float(size) / MEGABYTE, float(seconds), right)
+    return Transfer(float(size) / MEGABYTE, float(seconds), right)
+
+
+def upload(client: Host, website: Website, progress: Callable[[str], None]) -> Transfer:
+    """Right if the service says so: it answers with the SHA-256. Raises Failed when curl does."""
+    progress(f"{MEGABYTES} MB ...")
+    words = ("-T", str(website.upload), f"{URL}/upload")
+    sha256, size, seconds = _curl(client, "%{size_upload} %{time_total}", lambda: None, *words).split()
+    return Transfer(float(size) / MEGABYTE, float(seconds), sha256 == website.sha256)
+
+
+def ask_for_greeting(client: Host) -> Greeting:
+    """Raises Failed when curl does."""
+    began = time.monotonic()
+    text = _curl(client, "", lambda: None, f"{URL}/greeting").strip()
+    return Greeting(text, time.monotonic() - began)
+
+
+def _curl(client: Host, figures: str, meanwhile: Callable[[], None], *words: str) -> str:
+    curl = client.start("curl", "curl", "-sS", "--fail", "--max-time", "50", "-w", figures, *words)
+    return curl.finish(meanwhile=meanwhile)

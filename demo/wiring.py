@@ -15,28 +15,49 @@ TWISTD = Path(sys.executable).with_name("twistd")
 
 PICTURE = """\
   client --- br0 --- hn0 [ primary ] e0 ----- guest
-                           m0 |
-                              | a copy of each frame from the network
-                           f1 v
+                       m0 |   ^ comp0: compares what both answer, and lets the guest's out
+    each frame from the   |   |
+    network, once more    v   |
+                       f1     f2: the replica's answers, in the guest's TCP numbers (rew0)
                      hn0 [secondary] NIC0 --- replica
 """
 # [ ] is a twistd colo between two TAPs: hn0, its network's side, stays on its host, and the other is moved into
-# the guest. The secondary's hn0 is on no bridge, so nobody hears the replica's answers.
+# the guest. The secondary's hn0 is on no bridge: its answers go to comp0 alone.
 
-# The lines of QEMU's COLO-proxy document, but for the paths of the scripts.
+# The lines of QEMU's COLO-proxy document, with a pair for its loopback sockets, a colo-peer, and what makes
+# checkpoints. The offloads are on: whole segments pass, with vnet headers.
+BETWEEN = "primary_in=compare0-0,secondary_in=compare1,outdev=compare_out0"
 PRIMARY = """
     -netdev tap,id=hn0,vhost=off,script={folder}/join-bridge,downscript={folder}/down
     -device e1000,id=e0,netdev=hn0,mac=52:a4:00:12:78:66
     -chardev socket,id=mirror0,host=10.22.1.2,port=9003,server,nowait
-    -object filter-mirror,id=m0,netdev=hn0,queue=tx,outdev=mirror0
+    -chardev socket,id=compare1,host=10.22.1.2,port=9004,server,nowait
+    -chardev pair,id=compare0,peer=compare0-0
+    -chardev pair,id=compare_out,peer=compare_out0
+    -object filter-mirror,id=m0,netdev=hn0,queue=tx,outdev=mirror0,vnet_hdr_support
+    -object filter-redirector,id=redire0,netdev=hn0,queue=rx,indev=compare_out,vnet_hdr_support
+    -object filter-redirector,id=redire1,netdev=hn0,queue=rx,outdev=compare0,vnet_hdr_support
+    -object iothread,id=iothread1
+    -object colo-compare,id=comp0,{between},iothread=iothread1,vnet_hdr_support,checkpoint=check0
+    -object checkpoint-command,id=check0,command={folder}/make-equal
+    -chardev socket,id=peer0,host=10.22.1.2,port=9005,server,nowait
+    -object colo-peer,id=cp0,chardev=peer0,role=primary
 """
 SECONDARY = """
     -netdev tap,id=hn0,vhost=off,script={folder}/up,downscript={folder}/down
     -device e1000,netdev=hn0,mac=52:a4:00:12:78:66
     -chardev socket,id=red0,host=10.22.1.2,port=9003
-    -object filter-redirector,id=f1,netdev=hn0,queue=tx,indev=red0
+    -chardev socket,id=red1,host=10.22.1.2,port=9004
+    -object filter-redirector,id=f1,netdev=hn0,queue=tx,indev=red0,vnet_hdr_support
+    -object filter-redirector,id=f2,netdev=hn0,queue=rx,outdev=red1,vnet_hdr_support
+    -object filter-rewriter,id=rew0,netdev=hn0,queue=all,vnet_hdr_support
+    -chardev socket,id=peer0,host=10.22.1.2,port=9005
+    -object colo-peer,id=cp0,chardev=peer0,role=secondary
 """
+# "make-equal" is the checkpoint: what the service in the guest knows goes to the replica, whose kernel forgets its
+# connections (QEMU would copy the whole machine).
 SCRIPTS = {
+    "make-equal": "cp {folder}/www-guest/greeting {folder}/www-replica/ && ip netns exec {replica} ss -K >/dev/null",
     "join-bridge": 'ip link set "$1" master br0 && ip link set "$1" up',
     "up": 'ip link set "$1" up',
     "down": 'ip link set "$1" down',
@@ -53,13 +74,18 @@ class Colo:
     """``twistd colo`` on a host, running when this has been made."""
 
     def __init__(self, host: Host, options: str, folder: Path) -> None:
-        words = [word.format(folder=folder) for word in options.split()]
+        words = [word.format(folder=folder, between=BETWEEN) for word in options.split()]
         pidfile = f"--pidfile={folder / host.name}.pid"
         self._program: Program = host.start("twistd", str(TWISTD), "--nodaemon", pidfile, "colo", *words)
         self._program.wait_for("colo: running")
 
-    def wait_for_peer(self, chardev: str) -> None:
-        self._program.wait_for(f"chardev {chardev}: connected")
+    def wait_for(self, pattern: str) -> None:
+        self._program.wait_for(pattern)
+
+    def said(self, pattern: str) -> list[str]:
+        """The log's messages that match."""
+        lines = (line.partition("] ")[2] for line in self._program.output.splitlines())
+        return [line for line in lines if re.search(pattern, line)]
 
     def counters(self) -> Counters:
         """What each of its parts has counted, by kind and id: SIGUSR2 makes it log a table of that."""
@@ -90,7 +116,8 @@ class Wiring:
         self.client, self.primary, self.secondary, self.guest, self.replica = map(
             hosts.add, ("client", "primary", "secondary", "guest", "replica")
         )
-        _write_scripts(folder, SCRIPTS.items())
+        named = {name: line.format(folder=folder, replica=self.replica.namespace) for name, line in SCRIPTS.items()}
+        _write_scripts(folder, named.items())
         hosts.cable(self.primary, "cross", self.secondary, "cross")
         self.primary.bring_up("cross", f"{PRIMARY_ADDRESS}/24")
         self.secondary.bring_up("cross", f"{SECONDARY_ADDRESS}/24")
@@ -107,8 +134,7 @@ class Wiring:
 
     def start_primary(self) -> None:
         self.primary_colo = Colo(self.primary, PRIMARY, self._folder)
-        self.primary_colo.wait_for_peer("mirror0")
-        self.secondary_colo.wait_for_peer("red0")
+        self.primary_colo.wait_for("synced: new connections are protected")
 
     def plug_in_guests(self) -> None:
         """Both with the same addresses."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,10 +79,10 @@ def test_ttl_and_class_are_the_models_but_not_ecn_and_options(network: IP | IPv6
     """A pure ACK is not ECN-capable (RFC 3168 section 6.1.4)."""
     version = network.version
     if version == 4:
-        network.options = [IPOption_NOP()] * 4  # type: ignore[attr-defined]
+        network.options = [IPOption_NOP()] * 4
     packet = bytes(Ether() / network / TCP(sport=1, dport=2) / b"payload")
     transport = bytes(packet).index(b"\0\1\0\2")
-    made = Ether(pure_ack(packet[: transport + 20], 14, transport, 3, 4, 5, None))
+    made: Any = Ether(pure_ack(packet[: transport + 20], 14, transport, 3, 4, 5, None))
     rebuilt = made.copy()
     del rebuilt[TCP].chksum
     if version == 4:

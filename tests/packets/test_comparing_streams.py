@@ -148,13 +148,11 @@ class Connection:
     def _disturb(self, pieces: list[tuple[int, bytes, int]]) -> list[tuple[int, bytes, int]]:
         """Lose some and send them again later, in other cuts; repeat some, and change the order."""
         trouble, random = self.service["trouble"], self.random
+        stream = b"".join(payload for _, payload, _ in pieces)
         on_time: list[tuple[int, bytes, int]] = []
         late: list[tuple[int, bytes, int]] = []
         for piece in pieces:
-            if random.random() < trouble:
-                late.append(piece)
-            else:
-                on_time.append(piece)
+            (late if random.random() < trouble else on_time).append(piece)
             if random.random() < trouble / 2:
                 on_time.insert(random.randint(0, len(on_time)), piece)
         for place, payload, flags in late:
@@ -163,12 +161,8 @@ class Connection:
                 on_time += [(place, payload[:half], 0), (place + half, payload[half:], flags)]
             else:
                 before = random.randint(0, min(place, 50))  # overlaps what was sent before
-                on_time.append((place - before, self.stream_of(pieces, place - before, place) + payload, flags))
+                on_time.append((place - before, stream[place - before : place] + payload, flags))
         return [piece for piece in on_time if piece[1] or piece[2]]
-
-    @staticmethod
-    def stream_of(pieces: list[tuple[int, bytes, int]], start: int, end: int) -> bytes:
-        return b"".join(payload for _, payload, _ in pieces)[start:end]
 
     def _segment(self, place: int, payload: bytes, flags: int, ack: int, edge: int, is_primary: bool) -> Segment:
         field = min(max(0, edge - ack) >> self.shift, 0xFFFF)
@@ -196,11 +190,10 @@ class Connection:
     def speak(self, side: int) -> Segment:
         segment = (self.primary, self.secondary)[side].popleft()
         self._note(self.said[side], segment)
-        if side == 0:
-            if segment.payload or segment.flags & (SYN | FIN | RST):
-                self.unmatched.append(segment)
-            else:
-                self.pure.add(segment)
+        if side == 0 and (segment.payload or segment.flags & (SYN | FIN | RST)):
+            self.unmatched.append(segment)
+        elif side == 0:
+            self.pure.add(segment)
         return segment
 
     def _place(self, ack: int) -> int:

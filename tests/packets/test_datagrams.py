@@ -7,19 +7,12 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.inet import ICMP, IP
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
 from colo_twisted.packets.datagrams import PATIENCE, WINDOW
-from tests.support.comparison import TIMEOUT, Bench
-
-
-def datagram(payload: bytes, port: int = 5000, ip_id: int = 1) -> bytes:
-    udp = UDP(sport=53, dport=port) / Raw(payload)
-    return bytes(
-        Ether(src="52:54:00:00:00:02", dst="52:54:00:00:00:01") / IP(src="10.0.0.2", dst="10.0.0.1", id=ip_id) / udp
-    )
+from tests.support.comparison import TIMEOUT, Bench, datagram
 
 
 @given(st.permutations(range(5)), st.lists(st.booleans(), min_size=10, max_size=10))

@@ -21,7 +21,7 @@ HOSTS6 = [ipaddress.ip_address(host).packed for host in ("fd00::2", "fd00::1")]
 
 
 def key_of(*layers: Packet) -> bytes:
-    packet = Ether()
+    packet: Packet = Ether(src="52:54:00:00:00:02", dst="52:54:00:00:00:01")
     for layer in layers:
         packet /= layer
     data = bytes(packet)
@@ -38,7 +38,7 @@ def test_ports_addresses_and_vlans(version: int, protocol: int, source: int, tar
     network, hosts = (V4, HOSTS4) if version == 4 else (V6, HOSTS6)
     transport = TCP(sport=source, dport=target) if protocol == 6 else UDP(sport=source, dport=target)
     key = key_of(*[Dot1Q(vlan=vlan, prio=3) for vlan in vlans], network, transport)
-    assert take_apart(key) == Parts(version, protocol, *hosts, source, target, tuple(vlans))
+    assert take_apart(key) == Parts(version, protocol, hosts[0], hosts[1], source, target, tuple(vlans))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
+from scapy.packet import Packet, Raw
+
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.comparing import Comparer
 from colo_twisted.packets.divergence import Divergence
@@ -102,7 +106,7 @@ class Bench:
 
     @property
     def partial(self) -> bool:
-        return bool(self._vnet) and bool(self._vnet[0] & NEEDS_CSUM)
+        return self._vnet is not None and len(self._vnet) > 0 and bool(self._vnet[0] & NEEDS_CSUM)
 
     # coming out
 
@@ -169,6 +173,23 @@ def opened(**options: object) -> Bench:
     bench = Bench(**options)  # type: ignore[arg-type]
     bench.open()
     return bench
+
+
+def diverged(names: bool = False) -> Bench:
+    """A bench with one connection in which both have sent something else."""
+    bench = opened(names=names)
+    data = Segment(ISN + 1, CLIENT_ISN + 1, window=500, payload=b"0123456789")
+    bench.primary(data)
+    bench.secondary(data.but(payload=b"other"))
+    assert bench.kinds == ["payload"]
+    return bench
+
+
+def datagram(payload: bytes, port: int = 5000, ip_id: int = 1) -> bytes:
+    """A UDP packet of the guest's to this port of the client's."""
+    packet: Packet = Ether(src="52:54:00:00:00:02", dst="52:54:00:00:00:01")
+    packet /= IP(src="10.0.0.2", dst="10.0.0.1", id=ip_id)
+    return bytes(packet / UDP(sport=53, dport=port) / Raw(payload))
 
 
 # partial checksums (virtio 1.2, 5.1.6.2): the field has the pseudo header's sum

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 def start(folder: Path) -> Process:
     """The demo, from the project's folder, with its temporary files in ours."""
-    need("ip", "ping", "curl")
+    need("ip", "ss", "ping", "curl")
     words = ["env", "-C", str(ROOT), f"TMPDIR={folder}", sys.executable, "-m", "demo"]
     return Process(words, folder / "demo.log")
 
@@ -44,19 +44,36 @@ def interfaces() -> set[str]:
     return set(os.listdir("/sys/class/net"))
 
 
-def test_it_shows_that_everything_is_mirrored_and_nothing_lost(tmp_path: Path) -> None:
+def test_it_shows_a_whole_pair_and_one_divergence(tmp_path: Path) -> None:
     before = interfaces()
     with start(tmp_path) as process:
         wait_until(lambda: process.popen.poll() is not None, "the demo's end", 60)
-        assert process.popen.returncode == 0, process.output
-        assert re.search(r"ping +20 of 20 answered", process.output)
-        assert re.search(r"download +50 MB in .* SHA-256 right", process.output)
-        guest, replica, mirrored = re.findall(r"(?:guest|replica|mirrored) +([\d,]+) frames", process.output)
-        assert guest == replica == mirrored
-        assert re.search(r"lost +0 frames\n", process.output)
-        assert "WRONG" not in process.output
+        said = process.output
+        assert process.popen.returncode == 0, said
+        assert re.search(r"ping +20 of 20 answered", said)
+        for step in ("download", "upload"):
+            assert re.search(rf"{step} +50 MB in .* SHA-256 right", said)
+        at_both = re.findall(r"(?:guest|replica) +(?:sent|received) +([\d,]+) bytes, SHA-256 (\w{16})", said)
+        assert len(at_both) == 4
+        assert {size for size, _ in at_both} == {"50,000,000"}
+        assert len({sha256 for _, sha256 in at_both}) == 1
+        compared, held, released = (number_after(name, said) for name in ("compared", "held", "released"))
+        assert compared >= held > 0
+        assert released >= compared
+        assert re.search(r"hold time +[\d.]+ ms in the median, [\d.]+ ms at the 99th percentile", said)
+        assert number_after("divergences", said) == 0
+        assert re.search(r"divergence \(payload\) of TCP 10.0.0.2:80 to 10.0.0.1:\d+", said)
+        assert re.search(r"checkpoint \d+ is done, in ", said)
+        assert said.count("'hello from the guest' came after") == 2
+        assert "WRONG" not in said
         assert left_by(process, tmp_path) == []
     assert interfaces() == before
+
+
+def number_after(name: str, said: str) -> int:
+    """The number in the line of that name."""
+    (number,) = re.findall(rf"^  {name} +([\d,]+)", said, re.MULTILINE)
+    return int(number.replace(",", ""))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +83,7 @@ def test_it_shows_that_everything_is_mirrored_and_nothing_lost(tmp_path: Path) -
         ("primary", signal.SIGTERM),
         ("guests", signal.SIGINT),  # while it pings
         ("ping", signal.SIGINT),  # while it downloads
-        ("ping", signal.SIGTERM),
+        ("download", signal.SIGTERM),  # while it uploads
     ],
 )
 def test_stopped_at_any_step_it_leaves_nothing(tmp_path: Path, step: str, number: signal.Signals) -> None:

@@ -83,7 +83,7 @@ def check_runs_on(pair: Pair) -> None:
 @pytest.mark.parametrize("channel", ["compare", "peer"])
 def test_a_lost_channel_stops_no_client_and_protects_again_when_it_is_back(relayed: Relayed, channel: str) -> None:
     pair = relayed.pair
-    with pair.visiting("in_a_row", 1_000, 1_000_000, 50) as visitor:
+    with pair.visiting("in_a_row", 500, 1_000_000, 100) as visitor:
         wait_until(lambda: pair.compared().get("compared", 0) > 100, "some traffic")
         relayed.relays[channel].cut()
         pair.primary.wait_for_output(RUNS_ON)
@@ -109,7 +109,7 @@ def test_a_mirror_that_is_lost_and_back(relayed: Relayed) -> None:
 @pytest.mark.parametrize("channel", ["in", "out"])
 def test_primary_in_or_outdev_lost_and_back_the_clients_connection_goes_on(relayed: Relayed, channel: str) -> None:
     pair = relayed.pair
-    with pair.visiting("in_a_row", 500, 1_000_000, 50) as visitor:
+    with pair.visiting("in_a_row", 400, 1_000_000, 100) as visitor:
         wait_until(lambda: pair.compared().get("compared", 0) > 100, "some traffic")
         synced = pair.primary.output.count(SYNCED)
         relayed.relays[channel].cut()
@@ -123,7 +123,7 @@ def test_primary_in_or_outdev_lost_and_back_the_clients_connection_goes_on(relay
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_the_secondarys_process_ends_and_another_takes_its_place(relayed: Relayed, number: signal.Signals) -> None:
     pair = relayed.pair
-    with pair.visiting("in_a_row", 1_000, 1_000_000, 50) as visitor:
+    with pair.visiting("in_a_row", 500, 1_000_000, 100) as visitor:
         wait_until(lambda: pair.compared().get("compared", 0) > 100, "some traffic")
         pair.secondary.signal(number)
         pair.secondary.popen.wait(20)
