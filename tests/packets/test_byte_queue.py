@@ -43,7 +43,7 @@ def test_segments_stand_in_order_without_overlaps(origin: int, inserted: list[tu
         queue.insert(held_of(origin, start, size))
         there |= set(range(start, min(start + size, len(STREAM))))
         found = contents(queue)
-        bytes_there = []
+        bytes_there: list[int] = []
         for held in found:
             place = (held.seq - origin) % MODULUS
             assert held.data[held.payload : held.payload + held.length] == STREAM[place : place + held.length]
