@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # The virtual environment runs the sources as they stand; beside them a compiled build of them, for PYTHONPATH.
 COMPILED := $(VENV)/compiled
 BUILT := $(COMPILED)/.built
-SOURCES := setup.py $(wildcard colo_twisted/*.py colo_twisted/*/*.py colo_twisted/*/*.pxd twisted/plugins/*.py)
+SOURCES := setup.py $(wildcard colo_twisted/*.py colo_twisted/*/*.py colo_twisted/*/*.pxd colo_twisted/*/*/*.py colo_twisted/*/*/*.pxd twisted/plugins/*.py)
 WITH_COMPILED := PYTHONPATH="$(CURDIR)/$(COMPILED)"
 
 .PHONY: help demo test check unit test-long bench compiled clean

@@ -75,7 +75,7 @@ def extensions() -> list[Extension]:
     """One for each .pxd; nothing is listed by hand."""
     return [
         Extension(".".join(pxd.with_suffix("").parts), [str(pxd.with_suffix(".py"))], extra_compile_args=["-O3"])
-        for pxd in sorted(Path("colo_twisted", "packets").glob("*.pxd"))
+        for pxd in sorted(Path("colo_twisted", "packets").rglob("*.pxd"))
     ]
 
 

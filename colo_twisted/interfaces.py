@@ -17,7 +17,7 @@ from zope.interface import Attribute, Interface
 
 from colo_twisted.counters import Counters
 from colo_twisted.packets.batch import Batch
-from colo_twisted.packets.passthrough import Rule
+from colo_twisted.packets.comparing.passthrough import Rule
 from colo_twisted.packets.sequence import Offsets
 
 

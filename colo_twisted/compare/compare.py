@@ -28,10 +28,10 @@ from colo_twisted.interfaces import FrontEnd, IChardev, IComparer, IMachine
 from colo_twisted.options.declare import ObjectType
 from colo_twisted.options.errors import StartError
 from colo_twisted.packets.batch import Batch
-from colo_twisted.packets.comparing import Comparer
-from colo_twisted.packets.divergence import Divergence
-from colo_twisted.packets.passthrough import Rule, dhcp_rules
-from colo_twisted.packets.verdicts import OVERDUE
+from colo_twisted.packets.comparing.comparer import Comparer
+from colo_twisted.packets.comparing.divergence import Divergence
+from colo_twisted.packets.comparing.passthrough import Rule, dhcp_rules
+from colo_twisted.packets.comparing.verdicts import OVERDUE
 from colo_twisted.reporting import Reporter
 
 MOST_BACKLOG = 64 << 20  # bytes that may wait for outdev's peer

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from colo_twisted.compare.checkpoints import Checkpoints
 from colo_twisted.counters import Counters
-from colo_twisted.packets.comparing import Comparer
+from colo_twisted.packets.comparing.comparer import Comparer
 
 _MICROSECONDS = 1_000_000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from colo_twisted.packets.divergence import Divergence
+from colo_twisted.packets.comparing.divergence import Divergence
 from colo_twisted.packets.keys import key_text
 from colo_twisted.reporting import Reporter
 

@@ -13,7 +13,7 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall
 
 from colo_twisted.interfaces import IColoPeer
-from colo_twisted.packets.flow_table import FOLLOWING, HOLDING, FlowTable
+from colo_twisted.packets.comparing.flow_table import FOLLOWING, HOLDING, FlowTable
 from colo_twisted.reporting import Reporter
 
 

@@ -12,8 +12,8 @@ from colo_twisted.interfaces import IComparer, IMachine, IObject
 from colo_twisted.options.declare import ObjectType, Properties, prop
 from colo_twisted.options.errors import OptionError, StartError
 from colo_twisted.options.kinds import IPProtocol, Network, PortRange, Reference
+from colo_twisted.packets.comparing.passthrough import Rule
 from colo_twisted.packets.ip import PROTOCOL_TCP, PROTOCOL_UDP
-from colo_twisted.packets.passthrough import Rule
 from colo_twisted.reporting import Reporter
 
 

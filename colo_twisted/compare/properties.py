@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from colo_twisted.options.declare import Properties, prop
 from colo_twisted.options.errors import OptionError
 from colo_twisted.options.kinds import Boolean, Choice, Duration, Integer, Reference, Size
-from colo_twisted.packets.limits import Limits
+from colo_twisted.packets.comparing.limits import Limits
 
 _LONGEST_MS = 1 << 31
 _MS = 1000

@@ -20,8 +20,8 @@ from colo_twisted.options.declare import ObjectType, prop
 from colo_twisted.options.errors import OptionError
 from colo_twisted.options.kinds import Boolean, Integer, Size
 from colo_twisted.packets.batch import Batch
-from colo_twisted.packets.rewrites import RewriterCounters
-from colo_twisted.packets.rewriting import Rewriter
+from colo_twisted.packets.rewriting.rewriter import Rewriter
+from colo_twisted.packets.rewriting.rewrites import RewriterCounters
 from colo_twisted.packets.sequence import Offsets
 
 

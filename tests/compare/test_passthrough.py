@@ -14,7 +14,7 @@ from colo_twisted.interfaces import IComparer, IMachine, IObject
 from colo_twisted.machine import Machine
 from colo_twisted.options import ObjectType, OptionError, Properties, StartError
 from colo_twisted.options.commandline import parse_arguments
-from colo_twisted.packets.passthrough import Rule
+from colo_twisted.packets.comparing.passthrough import Rule
 from tests.support.house import House, Types
 
 

@@ -13,7 +13,7 @@ from colo_twisted.packets.build import compiled
 from tests.support.environments import ROOT
 
 LOADED = Path(str(colo_twisted.packets.__file__)).parent
-TYPED = sorted(path.stem for path in LOADED.glob("*.pxd"))
+TYPED = sorted(str(path.relative_to(LOADED).with_suffix("")) for path in LOADED.rglob("*.pxd"))
 
 
 def test_the_build_that_was_asked_for_is_loaded(pytestconfig: pytest.Config) -> None:
@@ -21,14 +21,15 @@ def test_the_build_that_was_asked_for_is_loaded(pytestconfig: pytest.Config) -> 
 
 
 def test_every_module_of_the_sources_is_there_to_be_loaded() -> None:
-    assert sorted(path.stem for path in (ROOT / "colo_twisted" / "packets").glob("*.pxd")) == TYPED
+    sources = ROOT / "colo_twisted" / "packets"
+    assert sorted(str(path.relative_to(sources).with_suffix("")) for path in sources.rglob("*.pxd")) == TYPED
     assert "sequence" in TYPED
 
 
 @pytest.mark.parametrize("name", TYPED)
 def test_a_module_with_a_pxd_is_loaded_as_the_others_are(name: str) -> None:
-    file = str(importlib.import_module(f"colo_twisted.packets.{name}").__file__)
-    assert Path(file).parent == LOADED
+    file = str(importlib.import_module(f"colo_twisted.packets.{name.replace('/', '.')}").__file__)
+    assert Path(file).parent == (LOADED / name).parent
     assert file.endswith(tuple(EXTENSION_SUFFIXES) if compiled() else ".py")
 
 

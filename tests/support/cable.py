@@ -6,7 +6,7 @@ import struct
 from typing import Any
 
 from colo_twisted.packets.batch import Batch
-from colo_twisted.packets.rewriting import Rewriter
+from colo_twisted.packets.rewriting.rewriter import Rewriter
 from tests.support.replicas import CLIENT, CLIENT6, GUEST, GUEST6
 from tests.support.segments import ACK, MODULUS, SYN, Address, Segment
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from random import Random
 
 from colo_twisted.packets.batch import Batch
-from colo_twisted.packets.comparing import Comparer
-from colo_twisted.packets.limits import Limits
+from colo_twisted.packets.comparing.comparer import Comparer
+from colo_twisted.packets.comparing.limits import Limits
 from colo_twisted.packets.marker import marker_packet
-from colo_twisted.packets.rewriting import Rewriter
+from colo_twisted.packets.rewriting.rewriter import Rewriter
 from tests.support.links import Network
 from tests.support.segments import ACK, SYN, Segment
 from tests.support.tcp import Endpoint, signed

@@ -9,10 +9,10 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 
 from colo_twisted.packets.batch import Batch
-from colo_twisted.packets.comparing import Comparer
-from colo_twisted.packets.divergence import Divergence
-from colo_twisted.packets.flows import Flow
-from colo_twisted.packets.limits import Limits
+from colo_twisted.packets.comparing.comparer import Comparer
+from colo_twisted.packets.comparing.divergence import Divergence
+from colo_twisted.packets.comparing.flows import Flow
+from colo_twisted.packets.comparing.limits import Limits
 from colo_twisted.packets.vnet import NEEDS_CSUM
 from tests.support.replicas import CLIENT, GUEST
 from tests.support.segments import ACK, SYN, Address, Segment, internet_checksum, pseudo_header

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from colo_twisted.packets.batch import Batch
-from colo_twisted.packets.rewriting import Rewriter
+from colo_twisted.packets.rewriting.rewriter import Rewriter
 from tests.support.links import Network
 from tests.support.segments import SYN, Address, Segment
 from tests.support.tcp import Endpoint, signed

@@ -101,7 +101,7 @@ def check_installed(environment: Environment, folder: Path, build: str) -> None:
 def few(tmp_path: Path) -> Path:
     """The sources, with one module alone to be compiled, which takes seconds."""
     sources = copy_sources(tmp_path / "sources")
-    for pxd in (sources / "colo_twisted" / "packets").glob("*.pxd"):
+    for pxd in (sources / "colo_twisted" / "packets").rglob("*.pxd"):
         if pxd.stem != "sequence":
             pxd.unlink()
     return sources

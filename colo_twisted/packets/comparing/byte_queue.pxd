@@ -1,0 +1,18 @@
+cimport cython
+
+from colo_twisted.packets.comparing.flows cimport Flow
+from colo_twisted.packets.comparing.held cimport Held
+from colo_twisted.packets.sequence cimport add, before, distance
+
+
+@cython.no_gc
+cdef class ByteQueue(Flow):
+    cdef public bint placed
+    cdef public unsigned int matched
+
+    @cython.locals(head=Held)
+    cpdef trim(self)
+    @cython.locals(tail=Held)
+    cpdef insert(self, Held held)
+    @cython.locals(previous=Held, following=Held, known="long long")
+    cdef _insert_within(self, Held held)

@@ -1,0 +1,84 @@
+# cython: annotation_typing=False
+"""The secondary's bytes of a stream, until the primary has sent the same."""
+
+from __future__ import annotations
+
+from colo_twisted.packets.comparing.flows import Flow
+from colo_twisted.packets.comparing.held import Held
+from colo_twisted.packets.sequence import add, before, distance
+
+
+class ByteQueue(Flow):
+    """
+    The secondary's queue as bytes: its segments in order of sequence numbers, without overlaps, maybe with gaps.
+
+    All bytes of the stream before ``matched`` have left; ``placed`` tells whether that is known yet.
+    """
+
+    __slots__ = ("matched", "placed")
+
+    def __init__(self, key: bytes, now: float) -> None:
+        super().__init__(key, now)
+        self.placed = False
+        self.matched = 0
+
+    def trim(self) -> None:
+        """Let go of the secondary's bytes that have left."""
+        while self.secondary_head is not None:
+            head = self.secondary_head
+            if before(self.matched, add(head.seq, head.length)):
+                return
+            self.pop_secondary()
+
+    def insert(self, held: Held) -> None:
+        """Put a segment among the secondary's bytes; those that are there already stay."""
+        if self.placed and not before(self.matched, add(held.seq, held.length)):
+            return
+        tail = self.secondary_tail
+        if tail is None:
+            self.secondary_head = self.secondary_tail = held
+        elif not before(held.seq, add(tail.seq, tail.length)):
+            tail.following = held
+            self.secondary_tail = held
+        else:
+            self._insert_within(held)
+            return
+        held.queued = True
+        self.secondary_count += 1
+        self.held_bytes += held.cost
+
+    def _insert_within(self, held: Held) -> None:
+        """The segment begins before the last one's end: cut off what is there already, and fill a gap with the rest."""
+        previous: Held | None = None
+        following = self.secondary_head
+        while following is not None and not before(held.seq, following.seq):
+            previous = following
+            following = following.following
+        if previous is not None:
+            known = distance(add(previous.seq, previous.length), held.seq)
+            if known > 0:
+                held.seq = add(held.seq, known)
+                held.payload += known
+                held.length -= known
+        while following is not None and not before(
+            add(held.seq, held.length), add(following.seq, following.length)
+        ):  # wholly in the new one
+            following.queued = False
+            self.secondary_count -= 1
+            self.held_bytes -= following.cost
+            following = following.following
+        if following is not None:
+            held.length = min(held.length, distance(following.seq, held.seq))
+        if held.length > 0:
+            held.following = following
+            held.queued = True
+            self.secondary_count += 1
+            self.held_bytes += held.cost
+        else:
+            held = following  # type: ignore[assignment]
+        if previous is None:
+            self.secondary_head = held
+        else:
+            previous.following = held
+        if following is None:
+            self.secondary_tail = held if held is not None else previous

@@ -1,0 +1,61 @@
+cimport cython
+
+from colo_twisted.packets.comparing.acknowledgments cimport lowered
+from colo_twisted.packets.fields cimport u32
+from colo_twisted.packets.comparing.held cimport Held, Outlet
+from colo_twisted.packets.sequence cimport add, before, distance, later_of
+from colo_twisted.packets.comparing.streams cimport StreamFlow
+from colo_twisted.packets.tcp_options cimport sack_at, scale_of, timestamps_at
+
+cdef int ACK, LARGEST_SCALE, RST, SYN, URG
+cdef int ACK_OVERDUE, EQUAL, WINDOW_OVERDUE
+cdef double NEVER
+
+
+@cython.no_gc
+cdef class Side:
+    cdef public bint known
+    cdef public unsigned int ack, edge
+    cdef public int scale
+
+    @cython.locals(flags=int, ack="unsigned int", edge="unsigned int", more=bint)
+    cpdef bint note(self, Held held) except -1
+
+
+@cython.no_gc
+cdef class CommittedFlow(StreamFlow):
+    cdef public Side primary, secondary, left
+    cdef public double owed_since
+    cdef public unsigned int owed_ack, owed_edge, marked_ack, marked_edge, tsval, tsecr
+    cdef public bytes model
+    cdef public Py_ssize_t model_network, model_transport
+    cdef public bint vnet_hdr, with_timestamps, tolerated, marked_known
+
+    @cython.locals(scale=int, edge="unsigned int", edge_now="unsigned int", ack="unsigned int", field="unsigned int", frame=bytes, start=Py_ssize_t)
+    cpdef leave(self, Held held, Outlet outlet, double now)
+    @cython.locals(edge="unsigned int", secondary=Side, fits=bint, repeated=bint)
+    cpdef int receive_pure_ack(self, Held held, Outlet outlet, double now) except -1
+    cdef bint _says_nothing_new(self, Held held, unsigned int edge) except -1
+    cdef bint _is_over(self) except -1
+    @cython.locals(head=Held, part=Held, rest=Held, count=Py_ssize_t)
+    cpdef part_head(self, Outlet outlet, double now)
+    cdef _put_in_place(self, Held head, Held rest)
+    @cython.locals(secondary="unsigned int")
+    cdef unsigned int _allowed_ack(self, unsigned int ack) except? 0
+    cdef unsigned int _allowed_edge(self, unsigned int edge) except? 0
+    @cython.locals(left=Side)
+    cdef _note_acknowledged(self, unsigned int ack, unsigned int edge, double now)
+    @cython.locals(short="long long", largest="unsigned int")
+    cdef bint _is_paid(self, unsigned int ack, unsigned int edge) except -1
+    @cython.locals(at=Py_ssize_t, tsval="unsigned int")
+    cdef _note_timestamps(self, Held held)
+    @cython.locals(packet=Py_ssize_t)
+    cdef _owe(self, Held held, double now)
+    cdef _owe_anew(self, double now)
+    @cython.locals(scale=int, ack="unsigned int", field="unsigned int", edge="unsigned int")
+    cdef _pay(self, Outlet outlet, double now)
+    @cython.locals(room="long long", offered="long long")
+    cdef bint _keeps_client_waiting(self) except -1
+
+@cython.locals(room="long long")
+cpdef unsigned int window_field(unsigned int ack, unsigned int edge, int scale) except? 0

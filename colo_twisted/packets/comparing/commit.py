@@ -1,0 +1,377 @@
+# cython: annotation_typing=False
+"""
+Commit of acknowledgments: a client is never told more than both guests have said.
+
+An ack that leaves is at most the secondary's, a window's right edge at most the smaller of the two guests'. What may
+not leave yet is owed: it is made good, by packets of the primary's or by one pure ACK of our own, when the secondary
+gets there.
+"""
+
+from __future__ import annotations
+
+from colo_twisted.packets.batch import framed
+from colo_twisted.packets.comparing.acknowledgments import lowered, pure_ack
+from colo_twisted.packets.comparing.cutting import first_part, last_part
+from colo_twisted.packets.comparing.flows import NEVER
+from colo_twisted.packets.comparing.held import Held, Outlet
+from colo_twisted.packets.comparing.streams import StreamFlow
+from colo_twisted.packets.comparing.verdicts import ACK_OVERDUE, EQUAL, WINDOW_OVERDUE
+from colo_twisted.packets.fields import u32
+from colo_twisted.packets.sequence import add, before, distance, later_of
+from colo_twisted.packets.tcp import ACK, LARGEST_SCALE, RST, SYN, URG
+from colo_twisted.packets.tcp_options import sack_at, scale_of, timestamps_at
+
+LARGEST_WINDOW = 65535
+ROOM_ENOUGH = 65536  # bytes: a client that may still send so many is not kept waiting
+
+
+class Side:
+    """What one guest has acknowledged: the highest ack, and the right edge of the window that came with it."""
+
+    __slots__ = ("ack", "edge", "known", "scale")
+
+    def __init__(self) -> None:
+        self.known = False
+        self.ack = 0
+        self.edge = 0
+        self.scale = LARGEST_SCALE  # in doubt the largest: a client then sees a smaller edge, never a larger
+
+    def note(self, held: Held) -> bool:
+        """Look at a packet of this guest's; True if it says more than any before."""
+        flags = held.flags
+        if flags & SYN:
+            self.scale = scale_of(held.offer)
+        if not flags & ACK:
+            return False
+        ack = held.ack
+        edge = add(ack, held.window << (0 if flags & SYN else self.scale))
+        if self.known and (before(ack, self.ack) or (ack == self.ack and edge == self.edge)):
+            return False
+        more = not self.known or ack != self.ack or before(self.edge, edge)
+        self.known = True
+        self.ack = ack
+        self.edge = edge
+        return more
+
+
+class CommittedFlow(StreamFlow):
+    """Streams whose acknowledgments leave when the secondary has acknowledged as much."""
+
+    __slots__ = (
+        "left",
+        "marked_ack",
+        "marked_edge",
+        "marked_known",
+        "model",
+        "model_network",
+        "model_transport",
+        "owed_ack",
+        "owed_edge",
+        "owed_since",
+        "primary",
+        "secondary",
+        "tolerated",
+        "tsecr",
+        "tsval",
+        "vnet_hdr",
+        "with_timestamps",
+    )
+
+    def __init__(self, key: bytes, now: float) -> None:
+        super().__init__(key, now)
+        self.primary = Side()
+        self.secondary = Side()
+        self.left = Side()  # what has left: the scale in it isn't used
+        self.owed_since = NEVER
+        self.owed_ack = self.owed_edge = 0
+        self.tolerated = False  # a narrower window is all that is owed, and keeps nobody waiting
+        self.model: bytes | None = None  # a packet of the primary's, whose headers ours are made after
+        self.model_network = self.model_transport = 0
+        self.vnet_hdr = False
+        self.with_timestamps = False
+        self.tsval = self.tsecr = 0  # the highest that has left, the newest that was seen
+        self.marked_known = False
+        self.marked_ack = self.marked_edge = 0  # what the primary had acknowledged before the mark
+
+    # what came
+
+    def note_primary(self, held: Held) -> None:
+        at = timestamps_at(held.data, held.transport, held.payload)
+        if at:
+            echo = u32(held.data, at + 4)
+            if self.with_timestamps:
+                self.tsecr = later_of(echo, self.tsecr)
+            else:  # met in mid-stream: none has left that we know of
+                self.tsecr = echo
+                self.tsval = u32(held.data, at)
+                self.with_timestamps = True
+        self.primary.note(held)
+
+    def note_secondary(self, held: Held) -> None:
+        self.secondary.note(held)
+
+    def pass_by(self, held: Held) -> None:
+        StreamFlow.pass_by(self, held)
+        self._note_timestamps(held)
+        self.left.scale = self.primary.scale
+        self.left.note(held)
+
+    def abandon(self, outlet: Outlet, now: float) -> None:
+        StreamFlow.abandon(self, outlet, now)
+        if self.owed_since != NEVER:  # pure ACKs that were not let out are made good
+            self.secondary.known = True
+            self.secondary.ack = self.primary.ack
+            self.secondary.edge = self.primary.edge
+            self._pay(outlet, now)
+            self.owed_since = NEVER
+            self.model = None
+
+    def secondary_advanced(self, outlet: Outlet, now: float) -> None:
+        if self.owed_since != NEVER:
+            self._pay(outlet, now)
+
+    # what leaves
+
+    def may_acknowledge(self, held: Held) -> bool:
+        if not held.flags & ACK or held.flags & RST:
+            return True
+        secondary = self.secondary
+        if not secondary.known:
+            return False
+        if held.flags & SYN or held.parts is not None:  # neither is sent with another ack
+            return not before(secondary.ack, held.ack)
+        return True
+
+    def leave(self, held: Held, outlet: Outlet, now: float) -> None:
+        self._note_timestamps(held)
+        if not held.flags & ACK or held.parts is not None or not self.secondary.known:
+            outlet.add_held(held)
+            return
+        scale = 0 if held.flags & SYN else self.primary.scale
+        edge = add(held.ack, held.window << scale)
+        ack = self._allowed_ack(held.ack)
+        edge_now = self._allowed_edge(edge)
+        if ack == held.ack and edge_now == edge:
+            outlet.add_held(held)
+        else:
+            field = window_field(ack, edge_now, scale)
+            start = held.start
+            frame = held.data[start : held.end]
+            frame = lowered(frame, held.transport - start, held.payload - start, ack, field, held.partial)
+            outlet.add(frame, 0, len(frame))
+            edge_now = add(ack, field << scale)
+            self._owe(held, now)
+        self._note_acknowledged(ack, edge_now, now)
+
+    def receive_pure_ack(self, held: Held, outlet: Outlet, now: float) -> int:
+        edge = add(held.ack, held.window << self.primary.scale)
+        secondary = self.secondary
+        if secondary.known and self._allowed_ack(held.ack) == held.ack:
+            fits = self._allowed_edge(edge) == edge
+            repeated = self.left.known and not before(self.left.ack, held.ack) and self._says_nothing_new(held, edge)
+            if fits or repeated:
+                self.leave(held, outlet, now)
+                return EQUAL
+        elif self._is_over():
+            outlet.add_held(held)
+            return EQUAL
+        self._owe(held, now)
+        self._pay(outlet, now)
+        return EQUAL
+
+    def _says_nothing_new(self, held: Held, edge: int) -> bool:
+        """A duplicate ACK (RFC 5681) tells of a loss: its window is the one before, or it has SACK blocks."""
+        if self.owed_since != NEVER and not before(self.owed_edge, edge):
+            return True
+        return not before(self.left.edge, edge) or sack_at(held.data, held.transport, held.payload) != 0
+
+    def _is_over(self) -> bool:
+        """Both have ended; a secondary that was reset acknowledges nothing any more."""
+        return self.primary_rst or (self.secondary_rst_since != NEVER and self.primary_fin)
+
+    def part_head(self, outlet: Outlet, now: float) -> None:
+        """
+        Let out what the secondary has sent of the first held packet, as a segment of its own.
+
+        The rest may need that: a secondary whose congestion window is full sends no more until a client has
+        acknowledged what it has sent.
+        """
+        head = self.primary_head
+        if head is None or head.parts is not None or head.flags & (SYN | RST | URG) or not self.secondary.known:
+            return
+        count = head.compared
+        if not 0 < count < head.length:
+            return
+        part = first_part(head, count)
+        rest = last_part(head, count)
+        if before(self.matched, add(head.seq, count)):
+            rest.since = now
+        self._put_in_place(head, rest)
+        outlet.holds.record(now - part.since)
+        self.leave(part, outlet, now)
+        self._note_left(part)
+
+    def _put_in_place(self, head: Held, rest: Held) -> None:
+        rest.following = head.following
+        rest.queued = True
+        head.following = None
+        head.queued = False
+        self.primary_head = rest
+        if self.primary_tail is head:
+            self.primary_tail = rest
+        self.held_bytes -= head.cost - rest.cost
+
+    def _allowed_ack(self, ack: int) -> int:
+        secondary = self.secondary.ack
+        if not before(secondary, ack):
+            return ack
+        return later_of(secondary, self.left.ack) if self.left.known else secondary
+
+    def _allowed_edge(self, edge: int) -> int:
+        return self.secondary.edge if before(self.secondary.edge, edge) else edge
+
+    def _note_acknowledged(self, ack: int, edge: int, now: float) -> None:
+        """This has left; the debt ends when it was all that the primary has said."""
+        left = self.left
+        if not left.known or before(left.ack, ack):
+            left.ack = ack
+        if not left.known or before(left.edge, edge):
+            left.edge = edge
+        left.known = True
+        if self.owed_since == NEVER:
+            return
+        if self._is_paid(self.primary.ack, self.primary.edge):
+            self.owed_since = NEVER
+            self.model = None
+        elif not before(left.ack, self.owed_ack) and self._is_paid(left.ack, self.owed_edge):
+            self._owe_anew(now)  # what was owed has been paid; since then the primary has said more
+
+    def _is_paid(self, ack: int, edge: int) -> bool:
+        """Whether so much has left, but for what the window field can't express."""
+        short = distance(edge, self.left.edge)
+        largest = add(self.left.ack, LARGEST_WINDOW << self.primary.scale)
+        return self.left.ack == ack and (short < 1 << self.primary.scale or not before(self.left.edge, largest))
+
+    def _note_timestamps(self, held: Held) -> None:
+        at = timestamps_at(held.data, held.transport, held.payload)
+        if at:
+            tsval = u32(held.data, at)
+            self.tsval = later_of(tsval, self.tsval) if self.with_timestamps else tsval
+            self.with_timestamps = True
+
+    # the debt
+
+    def _owe(self, held: Held, now: float) -> None:
+        if self.owed_since == NEVER or self.tolerated:
+            self._owe_anew(now)
+        if self.model is None and held.parts is None:
+            packet = held.packet
+            self.model = held.data[packet : held.payload]
+            self.model_network = held.network - packet
+            self.model_transport = held.transport - packet
+            self.vnet_hdr = held.vnet_hdr
+
+    def _owe_anew(self, now: float) -> None:
+        self.tolerated = False
+        self.owed_since = now
+        self.owed_ack = self.primary.ack
+        self.owed_edge = self.primary.edge
+
+    def _pay(self, outlet: Outlet, now: float) -> None:
+        """Send one pure ACK of our own, if it can say more than what has left."""
+        if not self.secondary.known or self.model is None or not self.placed:
+            return
+        scale = self.primary.scale
+        ack = self._allowed_ack(self.primary.ack)
+        field = window_field(ack, self._allowed_edge(self.primary.edge), scale)
+        edge = add(ack, field << scale)
+        if self.left.known and not before(self.left.ack, ack) and not before(self.left.edge, edge):
+            return
+        timestamps = (self.tsval, self.tsecr) if self.with_timestamps else None
+        packet = pure_ack(self.model, self.model_network, self.model_transport, self.sent_end, ack, field, timestamps)
+        frame = framed(packet, self.vnet_hdr)
+        outlet.add(frame, 0, len(frame))
+        outlet.made += 1
+        self._note_acknowledged(ack, edge, now)
+
+    def engaged(self) -> bool:
+        return (self.owed_since != NEVER and not self.tolerated) or StreamFlow.engaged(self)
+
+    def deadline(self, patience: float) -> float:
+        deadline = StreamFlow.deadline(self, patience)
+        return deadline if self.tolerated else min(deadline, self.owed_since + patience)
+
+    def overdue(self, patience: float, now: float) -> int:
+        verdict = StreamFlow.overdue(self, patience, now)
+        if verdict != EQUAL or self.tolerated or self.owed_since + patience > now:
+            return verdict
+        if self._is_over():
+            self.owed_since = NEVER
+            return EQUAL
+        if not self.left.known or before(self.left.ack, self.owed_ack):
+            return ACK_OVERDUE
+        if self._keeps_client_waiting():
+            return WINDOW_OVERDUE
+        self.tolerated = True
+        return EQUAL
+
+    def _keeps_client_waiting(self) -> bool:
+        """
+        Whether the window that was let out leaves a client less than half of what the primary offers.
+
+        Two kernels' windows are never quite the same: one that a client has not used up keeps nobody waiting, and
+        would be a divergence on each connection that falls silent.
+        """
+        room = distance(self.left.edge, self.primary.ack)
+        offered = distance(self.primary.edge, self.primary.ack)
+        return room < min(offered // 2, ROOM_ENOUGH)
+
+    # checkpoints
+
+    def note_mark(self, mark: int) -> None:
+        StreamFlow.note_mark(self, mark)
+        self.marked_known = self.primary.known
+        self.marked_ack = self.primary.ack
+        self.marked_edge = self.primary.edge
+
+    def restart(self, outlet: Outlet, now: float) -> int:
+        if not self.mark:
+            CommittedFlow.note_mark(self, 0)
+        left = self.left
+        if left.known:  # what was flushed is among that
+            self.marked_ack = later_of(self.marked_ack, left.ack) if self.marked_known else left.ack
+            self.marked_edge = later_of(self.marked_edge, left.edge) if self.marked_known else left.edge
+            self.marked_known = True
+        if self.marked_known:
+            self._follow_from(self.marked_ack, self.marked_edge)
+        held = self.primary_head
+        while held is not None:  # nobody has looked at what came while it was diverged
+            self.note_primary(held)
+            held = held.following
+        verdict = StreamFlow.restart(self, outlet, now)
+        self.mark = 0
+        if self.owed_since != NEVER:
+            self._owe_anew(now)
+            self._pay(outlet, now)
+        return verdict
+
+    def _follow_from(self, ack: int, edge: int) -> None:
+        """The secondary has acknowledged so much at least."""
+        secondary = self.secondary
+        if not secondary.known or before(secondary.ack, ack):
+            secondary.ack = ack
+            secondary.edge = edge
+        elif before(secondary.edge, edge):
+            secondary.edge = edge
+        secondary.known = True
+        secondary.scale = self.primary.scale
+
+    def forget_secondary(self) -> None:
+        StreamFlow.forget_secondary(self)
+        self.secondary.known = False
+
+
+def window_field(ack: int, edge: int, scale: int) -> int:
+    """The window field that, behind ``ack``, tells as much of ``edge`` as it can and no more."""
+    room = distance(edge, ack)
+    return min(room >> scale, LARGEST_WINDOW) if room > 0 else 0

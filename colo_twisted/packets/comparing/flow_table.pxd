@@ -1,0 +1,36 @@
+cimport cython
+
+from colo_twisted.packets.connections cimport Connections
+from colo_twisted.packets.comparing.flows cimport Flow
+from colo_twisted.packets.headers cimport Headers
+from colo_twisted.packets.comparing.held cimport Held, Outlet
+from colo_twisted.packets.sequence cimport add
+from colo_twisted.packets.comparing.streams cimport StreamFlow
+from colo_twisted.packets.comparing.tally cimport Tally
+
+cdef int DIVERGED, FOLLOWED, NAMING, PASSED, UNPROTECTED, TCP, RST, SYN
+
+
+cdef class FlowTable:
+    cdef public bint ack_commit, names
+    cdef public int gate
+    cdef public object rules
+    cdef public list unnamed
+    cdef Connections _connections
+    cdef Headers _headers
+    cdef Outlet _outlet
+    cdef Tally _tally
+
+    cpdef Flow get(self, bytes key)
+    cpdef rest(self, Flow flow)
+    @cython.locals(kind=int, flow=Flow)
+    cpdef Flow begin(self, bytes key, Held held, double now, bint by_primary)
+    cdef _protect(self, Flow flow, Held held, bint by_primary)
+    cdef _unprotect(self, Flow flow)
+    @cython.locals(known=StreamFlow, head=Held)
+    cpdef bint is_reused(self, Flow flow, Held held) except -1
+    @cython.locals(known=StreamFlow, flow=Flow)
+    cpdef Flow begin_again(self, Flow old, Held held, double now)
+    @cython.locals(known=StreamFlow)
+    cpdef meet(self, Flow flow, Held held)
+    cdef _abandon(self, Flow flow, double now)

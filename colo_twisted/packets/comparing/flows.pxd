@@ -1,0 +1,39 @@
+cimport cython
+
+from colo_twisted.packets.connections cimport Connection
+from colo_twisted.packets.comparing.held cimport Held, Outlet
+
+cdef int EQUAL, UNMATCHED, DIVERGED, FOLLOWED, NAMING
+
+
+@cython.no_gc
+cdef class Flow(Connection):
+    cdef public int kind, protection
+    cdef public double born, watched_until
+    cdef public object rule
+    cdef public Held primary_head, primary_tail, secondary_head, secondary_tail
+    cdef public Py_ssize_t primary_count, secondary_count
+    cdef public Py_ssize_t differs_at, held_bytes
+    cdef public Held differing
+    cdef public bint ended
+    cdef public long long mark
+
+    cpdef int receive_primary(self, Held held, Outlet outlet, double now) except -1
+    cpdef int receive_secondary(self, Held held, Outlet outlet, double now) except -1
+    cpdef part_head(self, Outlet outlet, double now)
+    cpdef pass_by(self, Held held)
+    @cython.locals(held=Held)
+    cpdef abandon(self, Outlet outlet, double now)
+    cpdef note_mark(self, long long mark)
+    cpdef int restart(self, Outlet outlet, double now) except -1
+    cpdef forget_secondary(self)
+    cpdef empty(self)
+    @cython.locals(since=double)
+    cpdef double deadline(self, double patience) except -1
+    cpdef int overdue(self, double patience, double now) except -1
+    cpdef bint engaged(self) except -1
+    cpdef hold_primary(self, Held held)
+    @cython.locals(held=Held)
+    cpdef Held pop_primary(self)
+    @cython.locals(held=Held)
+    cpdef pop_secondary(self)

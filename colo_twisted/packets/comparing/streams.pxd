@@ -1,0 +1,55 @@
+cimport cython
+
+from colo_twisted.packets.comparing.byte_queue cimport ByteQueue
+from colo_twisted.packets.fields cimport piece
+from colo_twisted.packets.comparing.flows cimport Flow
+from colo_twisted.packets.comparing.held cimport Held, Outlet
+from colo_twisted.packets.sequence cimport add, before, distance, later_of
+
+cdef int FIN, RST, SYN
+cdef int EQUAL, FIN_DIFFERS, PAYLOAD_DIFFERS, SYN_DIFFERS, UNMATCHED, WAIT
+cdef double NEVER
+
+
+@cython.no_gc
+cdef class StreamFlow(ByteQueue):
+    cdef public list ahead
+    cdef public unsigned int sent_end
+    cdef public bint primary_syn, primary_fin, primary_rst, marked_syn
+    cdef public unsigned int primary_isn, secondary_isn, secondary_fin_at
+    cdef public unsigned long long primary_offer, secondary_offer
+    cdef public Held next_syn
+    cdef public double secondary_syn_since, secondary_fin_since, secondary_rst_since, next_syn_since
+
+    cdef _meet(self, Held held)
+    cdef _place(self, unsigned int seq)
+    @cython.locals(head=Held)
+    cdef _hold_first(self, Held held)
+    @cython.locals(isn="unsigned int", verdict=int)
+    cdef int _receive_secondary_syn(self, Held held, Outlet outlet, double now) except -1
+    cdef _keep_next_syn(self, Held held, unsigned int isn, double now)
+    cpdef begin_secondary(self, unsigned long long offer, unsigned int isn, double now)
+    cpdef note_primary(self, Held held)
+    cpdef note_secondary(self, Held held)
+    cpdef secondary_advanced(self, Outlet outlet, double now)
+    cpdef bint may_acknowledge(self, Held held) except -1
+    cpdef leave(self, Held held, Outlet outlet, double now)
+    cpdef int receive_pure_ack(self, Held held, Outlet outlet, double now) except -1
+    @cython.locals(verdict=int, held=Held)
+    cpdef int advance(self, Outlet outlet, double now) except -1
+    @cython.locals(flags=int, verdict=int)
+    cdef int _judge(self, Held held) except -1
+    @cython.locals(
+        seq="unsigned int", part=Held, into="long long", count=Py_ssize_t, mine=Py_ssize_t, theirs=Py_ssize_t
+    )
+    cdef int _judge_payload(self, Held held) except -1
+    @cython.locals(offset=Py_ssize_t)
+    cdef _tell_difference(self, Held held, Py_ssize_t mine, Held part, Py_ssize_t theirs)
+    @cython.locals(tail=Held)
+    cdef int _judge_fin(self, unsigned int at) except -1
+    @cython.locals(end="unsigned int")
+    cdef _note_left(self, Held held)
+    cdef _note_ahead(self, unsigned int seq, unsigned int end)
+    cdef _close_up(self)
+    @cython.locals(since=double)
+    cdef double _secondary_waits_since(self) except -1

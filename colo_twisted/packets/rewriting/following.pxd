@@ -1,0 +1,22 @@
+from colo_twisted.packets.connections cimport Connections
+from colo_twisted.packets.rewriting.followed cimport Followed
+
+cdef int CLOSED, OPEN, OPENING, PROPOSED
+
+
+cdef class Following:
+    cdef public bint alone
+    cdef public object counters
+    cdef Connections _known
+    cdef bint _protecting, _all_followed
+
+    cpdef Followed get(self, bytes key)
+    cpdef use(self, Followed known, double now)
+    cpdef Followed add(self, bytes key, double now)
+    cpdef Followed meet(self, bytes key, Followed found, double now)
+    cpdef restart(self, Followed known, unsigned int isn, unsigned int end, bint offers_scale)
+    cpdef close(self, Followed known)
+    cpdef reopen(self, Followed known)
+    cpdef list all(self)
+    cpdef forget(self, Followed known)
+    cpdef expire(self, double now)

@@ -1,0 +1,384 @@
+# cython: annotation_typing=False
+"""
+The rewriter: the secondary's guest speaks to the primary's client in the primary's numbers (SEMANTICS, 'Rewriter').
+
+Sans-IO. Packets keep their lengths: a batch in which something changes is copied once, and no frame moves.
+"""
+
+from __future__ import annotations
+
+from colo_twisted.packets.batch import Batch
+from colo_twisted.packets.comparing.acknowledgments import pure_ack
+from colo_twisted.packets.fields import u32
+from colo_twisted.packets.icmp import V6_FIRST_INFORMATIONAL
+from colo_twisted.packets.ip import (
+    PROTOCOL_ICMP,
+    PROTOCOL_ICMPV6,
+    PROTOCOL_TCP,
+    V4_SOURCE_AT,
+    V6_SOURCE_AT,
+)
+from colo_twisted.packets.kinds import CONTROL, FRAGMENT, MALFORMED, TCP
+from colo_twisted.packets.rewriting.edits import Edits
+from colo_twisted.packets.rewriting.followed import CLOSED, GUEST_SEEN, OPENING, PROPOSED, Followed, reversed_key
+from colo_twisted.packets.rewriting.following import Following
+from colo_twisted.packets.rewriting.rewrites import RewriterCounters
+from colo_twisted.packets.rewriting.translation import quoted_key, quoted_tcp
+from colo_twisted.packets.tcp import ACK, ACK_AT, FIN, RST, SYN
+from colo_twisted.packets.tcp_options import NO_SCALE, timestamps_at
+from colo_twisted.packets.vnet import with_vnet_headers
+
+V4_ERRORS = frozenset((3, 4, 11, 12))  # ICMP's types that quote a packet (RFC 792)
+MAC = 6  # bytes
+
+_MODULUS_MASK = 0xFFFFFFFF
+_LARGEST_WINDOW = 0xFFFF
+
+
+class Rewriter:
+    """
+    Rewrites for one guest, and follows at most ``max_connections`` of its TCP connections.
+
+    ``to_guest`` and ``from_guest`` take a batch and give the one that goes on: the same object if nothing changed.
+    After ``from_guest`` call ``take_for_guest``: acknowledgments that the guest was owed.
+    """
+
+    def __init__(self, max_connections: int = 1 << 20, counters: RewriterCounters | None = None) -> None:
+        self.counters = counters if counters is not None else RewriterCounters()
+        self.following = Following(max_connections, self.counters)
+        self._edits = Edits(self.counters)
+        self._headers = self._edits.headers
+        # connections that get more of their ack now: headers of a packet of the guest's, and where IP's and TCP's are
+        self._due: dict[bytes, tuple[bytes, int, int]] = {}
+        self._for_guest: list[bytes] = []
+
+    # batches
+
+    def to_guest(self, batch: Batch, now: float) -> Batch:
+        """Frames from the client: their acks become those of the guest's own numbers."""
+        edits = self._edits
+        edits.begin(batch)
+        places = batch.places
+        for index in range(len(places) - 1):
+            kind = edits.look(places[index], places[index + 1])
+            if kind == TCP:
+                self._incoming(now)
+            elif kind == CONTROL:
+                self._incoming_error(now)
+            elif kind == FRAGMENT:
+                self._incoming_fragment(now)
+            elif kind == MALFORMED:
+                self.counters.malformed += 1
+        return edits.finish(batch)
+
+    def from_guest(self, batch: Batch, now: float) -> Batch:
+        """Frames from the guest: their sequence numbers become the primary's."""
+        edits = self._edits
+        edits.begin(batch)
+        places = batch.places
+        for index in range(len(places) - 1):
+            kind = edits.look(places[index], places[index + 1])
+            if kind == TCP:
+                self._outgoing(now)
+            elif kind == FRAGMENT:
+                self._outgoing_fragment(now)
+            elif kind == MALFORMED:
+                self.counters.malformed += 1
+        if self._due:
+            self._deliver()
+        return edits.finish(batch)
+
+    def take_for_guest(self) -> Batch | None:
+        """Packets that the guest is to be given, in the form of the last batch; None if there are none."""
+        if not self._for_guest:
+            return None
+        batch = Batch.from_packets(self._for_guest)
+        self._for_guest = []
+        return with_vnet_headers(batch) if self._edits.vnet_hdr else batch
+
+    # the client's
+
+    def _incoming(self, now: float) -> None:
+        headers = self._headers
+        flags = headers.flags
+        key = reversed_key(headers.connection_key(self._edits.data), headers.version)
+        known = self.following.get(key)
+        if flags & (SYN | ACK) == SYN:
+            self._propose(key, known, now)
+            return
+        if known is None or known.state == PROPOSED:
+            return
+        self.following.use(known, now)
+        self._edits.find_checksum()
+        if known.state == OPENING and flags & ACK:
+            if not self._teaches(known):
+                self._calm(known)
+                return
+            self._learn(known)
+        if flags & RST:
+            self._incoming_reset(known)
+        elif flags & ACK:
+            self._incoming_segment(known)
+
+    def _propose(self, key: bytes, known: Followed | None, now: float) -> None:
+        """A client's SYN: remembered, but without effect until the guest answers it."""
+        if known is None:
+            if self.following.alone:
+                return
+            known = self.following.add(key, now)
+            if known is None:
+                return
+        known.propose(self._headers.seq, self._edits.offered_scale())
+
+    def _teaches(self, known: Followed) -> bool:
+        """Whether the client's packet acknowledges the primary's SYN."""
+        headers = self._headers
+        if not known.rcv_known:  # the guest has sent a SYN: what answers it is a SYN-ACK, or a refusal
+            return (headers.flags & (SYN | RST)) != 0
+        if headers.flags & RST:
+            return headers.seq == known.rcv_nxt
+        if headers.flags & SYN:  # both have opened
+            return ((headers.seq + 1) & _MODULUS_MASK) == known.rcv_nxt
+        return ((headers.seq - known.rcv_nxt) & _MODULUS_MASK) <= _LARGEST_WINDOW
+
+    def _calm(self, known: Followed) -> None:
+        """
+        After a failover a client that knows the primary's SYN answers the guest's by a challenge ACK (RFC 5961).
+
+        With the guest's own number in it the guest lets it pass, and waits for the SYN-ACK; else it would send a reset.
+        """
+        if self.following.alone and not known.rcv_known:
+            self._edits.put_ack((known.isn + 1) & _MODULUS_MASK)
+            self._learn_echo(known)
+            self._edits.put_echo(known, False)
+
+    def _learn(self, known: Followed) -> None:
+        known.learn(self._headers.ack)
+        self.counters.learnt += 1
+        self._learn_echo(known)
+        if self._headers.flags & SYN and not known.rcv_known:
+            known.answered(self._edits.offered_scale())
+
+    def _learn_echo(self, known: Followed) -> None:
+        at = self._edits.timestamps_at()
+        if at and known.ts_seen:
+            known.learn_echo(u32(self._edits.data, at + 4))
+
+    def _incoming_reset(self, known: Followed) -> None:
+        """Only one exactly at RCV.NXT ends the connection; in SYN-SENT it is the ack that counts."""
+        headers = self._headers
+        acknowledges = (headers.flags & ACK) != 0
+        if acknowledges:
+            self._edits.put_ack((headers.ack + known.offset) & _MODULUS_MASK)
+            self._edits.put_echo(known, False)
+        if headers.seq == known.rcv_nxt if known.rcv_known else known.isn_known and acknowledges:
+            self.following.close(known)
+
+    def _incoming_segment(self, known: Followed) -> None:
+        headers = self._headers
+        edits = self._edits
+        believed = known.plausible(headers.seq)
+        ack = (headers.ack + known.offset) & _MODULUS_MASK
+        ahead = 0
+        if believed:
+            self._note_incoming(known)
+            known.client_acked(ack, headers.window)
+            ahead = known.beyond(ack)
+        edits.put_ack((ack - ahead) & _MODULUS_MASK)
+        edits.put_echo(known, believed)
+        edits.put_sack(known)
+        if ahead:  # the window's edge stays where it is
+            edits.put_window(known.window_for((ack - ahead) & _MODULUS_MASK, ack, headers.window))
+            self.counters.clamped += 1
+            if not known.owed:
+                known.owed = True
+                self.counters.acks_owed += 1
+        if known.over():
+            self.following.close(known)
+
+    def _note_incoming(self, known: Followed) -> None:
+        """What the client has sent, and the guest gets now."""
+        headers = self._headers
+        length = self._edits.segment_length()
+        known.client_sent(headers.seq, length)
+        if headers.flags & FIN:
+            known.client_end_fin((headers.seq + length) & _MODULUS_MASK)
+
+    def _incoming_fragment(self, now: float) -> None:
+        """The first fragment has the TCP header; how long the segment is isn't known yet."""
+        known = self._of_fragment(True)
+        if known is not None and self._headers.flags & ACK:
+            self.following.use(known, now)
+            self._edits.put_ack((self._headers.ack + known.offset) & _MODULUS_MASK)
+            self._edits.put_echo(known, False)
+            self._edits.put_sack(known)
+
+    def _of_fragment(self, incoming: bool) -> Followed | None:
+        headers = self._headers
+        if headers.fragment_offset or headers.protocol != PROTOCOL_TCP:
+            return None
+        if headers.parse_transport(self._edits.data) != TCP:
+            return None
+        headers.kind = TCP
+        key = headers.connection_key(self._edits.data)
+        known = self.following.get(reversed_key(key, headers.version) if incoming else key)
+        if known is None or not known.learnt:
+            return None
+        self._edits.find_checksum()
+        return known
+
+    def _incoming_error(self, now: float) -> None:
+        """An ICMP error quotes a packet that the client has seen: from the guest, in the primary's numbers."""
+        headers = self._headers
+        data = self._edits.data
+        message = data[headers.transport]
+        if headers.protocol == PROTOCOL_ICMP:
+            if message not in V4_ERRORS:
+                return
+        elif headers.protocol != PROTOCOL_ICMPV6 or message >= V6_FIRST_INFORMATIONAL:
+            return
+        tcp = quoted_tcp(data, headers.payload, headers.end, headers.version)
+        if not tcp:
+            return
+        known = self.following.get(quoted_key(data, headers, tcp))
+        if known is not None and known.offset:
+            self.following.use(known, now)
+            self._edits.shift_quoted(tcp, known.offset)
+
+    # the guest's
+
+    def _outgoing(self, now: float) -> None:
+        headers = self._headers
+        flags = headers.flags
+        key = headers.connection_key(self._edits.data)
+        known = self.following.get(key)
+        self._edits.find_checksum()
+        if flags & SYN:
+            self._outgoing_syn(key, known, now)
+            return
+        if known is None or known.state == PROPOSED:
+            if flags & RST or self.following.alone:
+                return
+            known = self.following.meet(key, known, now)
+            if known is None:
+                return
+        self.following.use(known, now)
+        if flags & RST:
+            self._outgoing_reset(known)
+        elif known.learnt:
+            self._outgoing_segment(known)
+
+    def _outgoing_syn(self, key: bytes, known: Followed | None, now: float) -> None:
+        headers = self._headers
+        edits = self._edits
+        if known is None or not known.isn_known or known.isn != headers.seq:
+            known = self._restart(key, known, now)
+            if known is None:
+                return
+        self.following.use(known, now)
+        if headers.flags & ACK:
+            known.answer(headers.ack, edits.offered_scale())
+        if known.state == CLOSED:
+            self.following.reopen(known)
+        if known.learnt:
+            edits.put_seq(known)
+            edits.put_stamp(known)
+        else:
+            at = edits.timestamps_at()
+            if at:
+                known.stamp(u32(edits.data, at))
+
+    def _restart(self, key: bytes, known: Followed | None, now: float) -> Followed | None:
+        if self.following.alone and (
+            known is None or known.state != PROPOSED
+        ):  # the primary may have answered that SYN
+            if known is not None:
+                self.following.forget(known)
+            return None
+        if known is None:
+            known = self.following.add(key, now)
+        if known is not None:
+            seq = self._headers.seq
+            end = (seq + self._edits.segment_length()) & _MODULUS_MASK
+            self.following.restart(known, seq, end, self._edits.offered_scale() != NO_SCALE)
+        return known
+
+    def _outgoing_reset(self, known: Followed) -> None:
+        headers = self._headers
+        if not known.learnt:  # one that answers a stray segment bears that one's ack, and ends nothing
+            if headers.seq == known.sent:
+                self.following.close(known)
+            return
+        if headers.seq == 0 and headers.flags & ACK:
+            return  # it refuses a SYN, or answers what has no ack (RFC 9293 section 3.10.7.1)
+        self._edits.put_seq(known)
+        self._edits.put_stamp(known)
+        self.following.close(known)
+
+    def _outgoing_segment(self, known: Followed) -> None:
+        headers = self._headers
+        closed = known.state == CLOSED
+        if closed and not known.over():
+            self.following.reopen(known)  # a reset that the guest didn't take, or that it has not read yet
+        length = self._edits.segment_length()
+        end = (headers.seq + length) & _MODULUS_MASK
+        if headers.flags & ACK:
+            known.guest_acked(headers.ack)
+        if headers.flags & FIN:
+            known.guest_end_fin(end)
+        more = known.guest_sent(end)
+        if (known.owed and more) or (length and not more and not closed and known.acknowledged(end)):
+            packet = self._edits.data[headers.start : headers.payload]
+            self._due[known.key] = (packet, headers.network - headers.start, headers.transport - headers.start)
+        if known.over():
+            self.following.close(known)
+        self._edits.put_seq(known)
+        self._edits.put_stamp(known)
+
+    def _outgoing_fragment(self, now: float) -> None:
+        known = self._of_fragment(False)
+        if known is not None:
+            self.following.use(known, now)
+            known.seen &= ~GUEST_SEEN  # how far the segment goes is not known
+            self._edits.put_seq(known)
+            self._edits.put_stamp(known)
+
+    # acks that were owed
+
+    def _deliver(self) -> None:
+        """To those that have sent more of what the client acknowledged, or send once more what it has."""
+        for key, (packet, network, transport) in self._due.items():
+            known = self.following.get(key)
+            if known is not None:
+                self._for_guest.append(owed_ack(known, packet, network, transport))
+                self.counters.acks_delivered += 1
+                if not known.outrun(known.client_ack):
+                    known.owed = False
+        self._due.clear()
+
+
+def owed_ack(known: Followed, packet: bytes, network: int, transport: int) -> bytes:
+    """
+    A packet for the guest that acknowledges what the client has, as far as the guest has sent it.
+
+    ``packet`` holds the headers of one of the guest's own, which says what it expects and has seen last: its IP
+    header is at ``network``, its TCP header at ``transport``.
+    """
+    ahead = known.outrun(known.client_ack)
+    ack = (known.client_ack - ahead) & _MODULUS_MASK
+    window = known.window_for(ack, known.client_ack, known.window)
+    at = timestamps_at(packet, transport, len(packet))
+    timestamps = (u32(packet, at + 4), u32(packet, at)) if at else None
+    model = turned(packet, network, transport)
+    return pure_ack(model, network, transport, u32(packet, transport + ACK_AT), ack, window, timestamps)
+
+
+def turned(packet: bytes, network: int, transport: int) -> bytes:
+    """The headers of a packet with source and destination exchanged."""
+    v4 = packet[network] >> 4 == 4
+    size = 4 if v4 else 16
+    model = bytearray(packet)
+    for at, width in ((0, MAC), (network + (V4_SOURCE_AT if v4 else V6_SOURCE_AT), size), (transport, 2)):
+        model[at : at + width] = packet[at + width : at + 2 * width]
+        model[at + width : at + 2 * width] = packet[at : at + width]
+    return bytes(model)
