@@ -171,6 +171,8 @@ class Checkpoints:
 
     def _make(self) -> None:
         self.phase = Phase.MAKING
+        if self._peer is not None:  # its guest stands still; the primary's may soon be ahead of what it has said
+            self._hooks.ignore_secondary(self._nonce)
         if self._made_at is not None:
             self._made(Outcome.DONE, self._number)
             return
@@ -189,7 +191,6 @@ class Checkpoints:
             self._done()
         else:
             self.phase = Phase.ENDING
-            self._hooks.ignore_secondary(self._nonce)
             self._send()
 
     def _move_mark(self) -> None:
@@ -225,6 +226,7 @@ class Checkpoints:
         self.counters.unchanged += unchanged
         self.counters.failed += not unchanged
         self._report.warn(f"checkpoint {self._number} failed: {why}", kind="failed")
+        self._hooks.heed_secondary()
         self._hooks.failed(why)
         self._go_on()
 

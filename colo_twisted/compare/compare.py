@@ -110,7 +110,14 @@ class ColoCompare:
             self._channels.add("colo-peer", peer)
             peer.watchers.append(self._look)
         if properties.on_divergence == "checkpoint":
-            hooks = Hooks(self.comparer.mark, self.comparer.ignore_secondary, self._flush, self._no_checkpoint)
+            comparer = self.comparer
+            hooks = Hooks(
+                comparer.mark,
+                comparer.ignore_secondary,
+                comparer.heed_secondary,
+                self._flush,
+                self._no_checkpoint,
+            )
             self._checkpoints = Checkpoints(
                 self._reactor,
                 self.report,
@@ -255,7 +262,7 @@ class ColoCompare:
     def _flush(self, mark: int) -> None:
         now = self._monotonic()
         self._held.clear()
-        self.following.follow()
+        self.following.follow_from_checkpoint()
         self._send(self.comparer.flush(mark, now))
         self._heed(now)
 

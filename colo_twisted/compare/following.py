@@ -13,7 +13,7 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall
 
 from colo_twisted.interfaces import IColoPeer
-from colo_twisted.packets.comparing.flow_table import FOLLOWING, HOLDING, FlowTable
+from colo_twisted.packets.comparing.flow_table import FOLLOWING, HOLDING, OPEN, FlowTable
 from colo_twisted.reporting import Reporter
 
 
@@ -135,6 +135,13 @@ class Following:
             self._follow(True, self._losses)
         else:
             self.peer.protect_new().addCallback(self._follow, self._losses)
+
+    def follow_from_checkpoint(self) -> None:
+        """All connections are followed from now on: the secondary has just become the primary's equal."""
+        if self.lost is None and not self.alone and self._flows.gate == OPEN:
+            if self.peer is not None:
+                self.peer.protect_new()
+            self._follow(True, self._losses)
 
     def _follow(self, is_there: bool, loss: int) -> None:
         if not is_there or loss != self._losses or self.lost is not None or self._flows.gate == FOLLOWING:

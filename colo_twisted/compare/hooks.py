@@ -30,7 +30,8 @@ class Hooks:
     What the comparer does at each step.
 
     @ivar mark: gives a mark behind all that has come from the primary by now.
-    @ivar ignore_secondary: drop what comes from the secondary until the marker with this nonce.
+    @ivar ignore_secondary: forget what has come from the secondary, drop what comes until the marker with this nonce.
+    @ivar heed_secondary: take what comes from the secondary again: no marker will come.
     @ivar flush: what stands before a mark is settled: it goes.
     @ivar failed: as if there were no checkpointer: let held flows go; with the reason.
     @ivar offsets: the primary's own rewriter's, where it has one.
@@ -38,6 +39,7 @@ class Hooks:
 
     mark: Callable[[], int]
     ignore_secondary: Callable[[bytes], None]
+    heed_secondary: Callable[[], None]
     flush: Callable[[int], None]
     failed: Callable[[str], None]
     offsets: Callable[[], Mapping[bytes, Offsets]] = dict

@@ -110,6 +110,7 @@ class Comparer:
         self.said: list[object] = []
         self.reactor = Clock()
         self.came = 0
+        self.heeded = 0
         self.peer = FakePeer(self.said)
         self.checkpointer = FakeCheckpointer(self.said, pauses_primary)
         self.offsets: dict[bytes, Offsets] = {}
@@ -117,6 +118,7 @@ class Comparer:
         hooks = Hooks(
             mark=self._mark,
             ignore_secondary=lambda nonce: self.said.append(("ignore", nonce)),
+            heed_secondary=self._heed,
             flush=lambda mark: self.said.append(("flush", mark)),
             failed=self._failed,
             offsets=lambda: self.offsets,
@@ -125,6 +127,9 @@ class Comparer:
         self.checkpoints = Checkpoints(
             self.reactor, Reporter("colo-compare comp0"), *makers, min_interval, REPEAT, TIMEOUT, hooks, first_number=1
         )
+
+    def _heed(self) -> None:
+        self.heeded += 1
 
     def _mark(self) -> int:
         self.came += 1
@@ -180,9 +185,9 @@ def test_begin_then_the_checkpointer_then_done_and_only_then_the_flush(comparer:
     comparer.diverges()
     assert comparer.new == ["BEGIN 1"]
     comparer.peer.answers()
-    assert comparer.new == ["make 1"]
+    assert comparer.new == [ignore(comparer), "make 1"]
     comparer.checkpointer.ends(Outcome.DONE)
-    assert comparer.new == [ignore(comparer), "DONE 1"]
+    assert comparer.new == ["DONE 1"]
     comparer.peer.answers()
     assert comparer.new == [("flush", 1)]
     assert comparer.is_idle
@@ -206,8 +211,8 @@ def test_it_all_works_when_everybody_answers_at_once(comparer: Comparer) -> None
         comparer.diverges()
         assert comparer.new == [
             f"BEGIN {number}",
-            f"make {number}",
             ignore(comparer),
+            f"make {number}",
             f"DONE {number}",
             ("flush", number),
         ]
@@ -368,7 +373,7 @@ def test_answers_to_repeated_ones_count_once(comparer: Comparer) -> None:
     comparer.diverges()
     assert comparer.after(6.5) == ["BEGIN 1"] * 2
     comparer.peer.answers()
-    assert comparer.new == ["make 1"]
+    assert comparer.new == [ignore(comparer), "make 1"]
     assert comparer.after(1) == []
 
 
@@ -558,7 +563,7 @@ def test_xens_flush_is_of_all_that_had_come_when_it_was_done(xen: Comparer) -> N
     xen.checkpointer.ends(Outcome.DONE)
     xen.came = 200
     xen.peer.answers()
-    assert xen.new == ["BEGIN 1", "make 1", ignore(xen), "DONE 1", ("flush", 101)]
+    assert xen.new == ["BEGIN 1", ignore(xen), "make 1", "DONE 1", ("flush", 101)]
 
 
 def test_what_was_asked_for_before_xen_was_done_needs_no_other(xen: Comparer) -> None:
@@ -682,7 +687,7 @@ def test_the_marker_that_the_secondary_sends_is_the_one_that_is_awaited() -> Non
     flow(primary.end, secondary.end)
     _, offsets, marker = secondary.told[-1]
     assert offsets == {}
-    assert comparer.new == ["make 5", ("ignore", find_marker(marker)), ("flush", 1)]
+    assert comparer.new == [("ignore", find_marker(marker)), "make 5", ("flush", 1)]
 
 
 def test_both_sides_know_how_a_failure_ended() -> None:
@@ -700,6 +705,6 @@ def test_a_secondary_that_dies_meanwhile_kills_the_command_and_is_invalid_itself
     comparer.diverges()
     flow(primary.end, secondary.end)
     pull(primary.end)
-    assert comparer.new == ["make 5", "cancel", ("failed", "the secondary is gone")]
+    assert comparer.new[1:] == ["make 5", "cancel", ("failed", "the secondary is gone")]
     assert secondary.told == [("begin",), ("abort", False)]
     assert comparer.is_idle

@@ -454,6 +454,48 @@ def test_with_a_checkpointer_a_secondary_that_is_back_is_followed_after_a_checkp
     assert bench.primary(segment(101, b"old")) == []  # protected again, from the checkpoint on
 
 
+def test_a_secondary_that_is_back_is_followed_from_dones_answer_on_with_a_colo_peer_too() -> None:
+    """Not only when it has answered that new connections are protected: what is open is held from the flush on."""
+    bench = followed(",checkpoint=cp0", f"{PEER} {CHECKPOINTER}")
+    peer, checkpointer = bench.house.object("peer0"), bench.house.object("cp0")
+    bench.open_connection()
+    bench.connect(bench.s, False)
+    peer.answer()
+    bench.connect(bench.s, True)
+    peer.answer()
+    checkpointer.ends()
+    peer.answer()
+    assert bench.compare.following.state == "synced"
+    bench.secondary(marker_packet(peer.nonce))
+    data = segment(101, b"old")
+    assert bench.both(data) == [data]
+
+
+def test_a_channel_that_is_lost_during_a_checkpoint_leaves_nothing_held_for_good() -> None:
+    bench = followed(",checkpoint=cp0", CHECKPOINTER)
+    bench.open_connection()
+    bench.primary(segment(101, b"one"))
+    bench.secondary(segment(101, b"two"))
+    bench.connect(bench.s, False)
+    bench.wait(TIMEOUT + 1)
+    bench.house.object("cp0").ends()
+    data = segment(104, b"more")
+    assert bench.primary(data) == [data]
+
+
+def test_what_the_secondary_has_said_before_a_checkpoint_lets_nothing_out_while_it_is_made() -> None:
+    bench = followed(",checkpoint=cp0", f"{PEER} {CHECKPOINTER}")
+    peer = bench.house.object("peer0")
+    bench.open_connection()
+    bench.open_connection(port=40001)
+    ahead = segment(101, b"ahead", port=40001)
+    bench.secondary(ahead)
+    bench.primary(segment(101, b"one"))
+    bench.secondary(segment(101, b"two"))
+    peer.answer()  # BEGIN's: the secondary's guest stands still
+    assert bench.primary(ahead) == []
+
+
 def test_a_colo_peer_that_closes_lets_all_go() -> None:
     bench = followed("", PEER)
     bench.open_connection()

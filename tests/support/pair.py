@@ -163,9 +163,6 @@ class Pair:
         )
         self._plug_in(self.replica, "e0", self.secondary_host, GUEST, GUEST_V6)
         self.wait_synced(before + 1)
-        # What a guest asks for by ARP is answered to both, but only the primary's is let out: the replica, whose
-        # interface is new and knows nobody, must hear the client ask.
-        self.client.ip("neigh flush dev lan")
 
     def wait_synced(self, times: int) -> None:
         """Until the primary has said so many times that it is synced."""

@@ -1,6 +1,6 @@
 cimport cython
 
-from colo_twisted.packets.comparing.acknowledgments cimport lowered
+from colo_twisted.packets.acknowledgments cimport lowered
 from colo_twisted.packets.fields cimport u32
 from colo_twisted.packets.comparing.held cimport Held, Outlet
 from colo_twisted.packets.sequence cimport add, before, distance, later_of

@@ -9,8 +9,8 @@ gets there.
 
 from __future__ import annotations
 
+from colo_twisted.packets.acknowledgments import lowered, pure_ack
 from colo_twisted.packets.batch import framed
-from colo_twisted.packets.comparing.acknowledgments import lowered, pure_ack
 from colo_twisted.packets.comparing.cutting import first_part, last_part
 from colo_twisted.packets.comparing.flows import NEVER
 from colo_twisted.packets.comparing.held import Held, Outlet

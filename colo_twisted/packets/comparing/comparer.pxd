@@ -1,72 +1,19 @@
 cimport cython
 
-from colo_twisted.packets.batch cimport Batch
-from colo_twisted.packets.fields cimport u32
-from colo_twisted.packets.comparing.flow_table cimport FlowTable
 from colo_twisted.packets.comparing.flows cimport Flow
-from colo_twisted.packets.headers cimport Headers
-from colo_twisted.packets.comparing.held cimport Held, Outlet, needs_room, place_of, read_held
-from colo_twisted.packets.comparing.tally cimport Tally
-from colo_twisted.packets.wheel cimport Wheel
+from colo_twisted.packets.comparing.held cimport Held
+from colo_twisted.packets.comparing.intake cimport Intake
 
-cdef int LENGTH_SIZE, VNET_LENGTH_SIZE
-cdef int CONTROL, FRAGMENT, MALFORMED, NOT_IP, TCP, SYN
-cdef int FOLLOWING, DIVERGED, FOLLOWED, NAMING, PASSED
-cdef int EQUAL, MEMORY_FULL, QUEUE_FULL
+cdef int FOLLOWING, OPEN, FOLLOWED, PASSED, EQUAL
 cdef double NEVER
 
 
-cdef class Comparer:
-    cdef public object limits
-    cdef public Tally tally
-    cdef public Outlet outlet
-    cdef public list divergences
-    cdef public FlowTable flows
-    cdef Headers _headers
-    cdef double _timeout
-    cdef Py_ssize_t _most_queued, _most_bytes
-    cdef Wheel _wheel
-    cdef object _primary_fragments, _secondary_fragments
-    cdef list _fresh, _parting
-    cdef long long _order, _mark
-    cdef object _awaited
-    cdef bint _forgotten, _vnet_hdr
-
-    @cython.locals(data=bytes, places=list, count=Py_ssize_t, index=Py_ssize_t, start=Py_ssize_t)
-    cpdef receive_primary(self, Batch batch, double now)
-    @cython.locals(data=bytes, places=list, count=Py_ssize_t, index=Py_ssize_t, start=Py_ssize_t)
-    cpdef receive_secondary(self, Batch batch, double now)
-    cdef Py_ssize_t _packet_at(self, bytes data, Py_ssize_t start) except -1
-    @cython.locals(held=Held, outlet=Outlet)
-    cpdef finish(self)
-    @cython.locals(headers=Headers, kind=int, held=Held, flow=Flow)
-    cdef _receive_primary(self, bytes data, Py_ssize_t start, Py_ssize_t packet, Py_ssize_t end, double now)
-    @cython.locals(key=bytes, flow=Flow)
-    cdef Flow _flow_of_primary(self, Held held, double now)
-    @cython.locals(held_bytes=Py_ssize_t, verdict=int)
-    cdef _compare_primary(self, Flow flow, Held held, double now)
-    cdef _hold_or_pass(self, Flow flow, Held held)
-    @cython.locals(headers=Headers, kind=int, held=Held, key=bytes, flow=Flow)
-    cdef _receive_secondary(self, bytes data, Py_ssize_t start, Py_ssize_t packet, Py_ssize_t end, double now)
-    @cython.locals(held_bytes=Py_ssize_t, verdict=int)
-    cdef _compare_secondary(self, Flow flow, Held held, double now)
-    @cython.locals(flow=Flow, held_bytes=Py_ssize_t)
-    cdef _part_heads(self, double now)
-    @cython.locals(head=Held)
-    cdef _settle(self, Flow flow, Held held, int verdict, Py_ssize_t held_bytes, double now)
-    @cython.locals(deadline=double)
-    cdef _watch(self, Flow flow)
-    @cython.locals(held=Held, other=Held)
-    cdef _diverge(self, Flow flow, int verdict, double now)
-    cdef _drop_for_memory(self, Flow flow, double now)
-    @cython.locals(frames=list)
-    cdef _drop_fragments(self, list given_up)
+cdef class Comparer(Intake):
     @cython.locals(flow=Flow)
     cpdef expire(self, double now)
     @cython.locals(verdict=int)
     cdef _look_at(self, Flow flow, double now)
     cpdef heed_secondary(self)
-    cdef _pass_marker(self)
     @cython.locals(flow=Flow)
     cdef _forget_secondary(self)
     @cython.locals(flow=Flow, held=Held)

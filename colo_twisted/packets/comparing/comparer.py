@@ -10,289 +10,21 @@ from __future__ import annotations
 
 from operator import attrgetter
 
-from colo_twisted.packets.batch import LENGTH_SIZE, VNET_LENGTH_SIZE, Batch
-from colo_twisted.packets.comparing.divergence import Divergence
-from colo_twisted.packets.comparing.flow_table import FOLLOWING, FlowTable
+from colo_twisted.packets.batch import Batch
+from colo_twisted.packets.comparing.flow_table import FOLLOWING, OPEN
 from colo_twisted.packets.comparing.flows import NEVER, Flow
-from colo_twisted.packets.comparing.held import Held, Outlet, needs_room, place_of, read_held
-from colo_twisted.packets.comparing.limits import Limits
-from colo_twisted.packets.comparing.protection import DIVERGED, FOLLOWED, NAMING, PASSED
-from colo_twisted.packets.comparing.tally import Tally
-from colo_twisted.packets.comparing.verdicts import EQUAL, MEMORY_FULL, NAMES, QUEUE_FULL
-from colo_twisted.packets.fields import u32
-from colo_twisted.packets.fragments import Reassembler, Whole
-from colo_twisted.packets.headers import Headers
-from colo_twisted.packets.kinds import CONTROL, FRAGMENT, MALFORMED, NOT_IP, TCP
-from colo_twisted.packets.marker import find_marker
-from colo_twisted.packets.tcp import SYN
-from colo_twisted.packets.wheel import Wheel
-
-FRAGMENT_LIFETIME = 30.0  # seconds (RFC 791 section 3.2 suggests 15, Linux has 30)
-MOST_FRAGMENT_BYTES = 16 << 20
+from colo_twisted.packets.comparing.held import Held
+from colo_twisted.packets.comparing.intake import Intake
+from colo_twisted.packets.comparing.protection import FOLLOWED, PASSED
+from colo_twisted.packets.comparing.verdicts import EQUAL
 
 
-class Comparer:
+class Comparer(Intake):
     """
     Two streams of frames in, one out.
 
     ``divergences`` and ``flows.unnamed`` are lists of what is new: the caller empties them.
     """
-
-    def __init__(self, limits: Limits, ack_commit: bool = True, names: bool = False) -> None:
-        self.tally = Tally()
-        self.outlet = Outlet()
-        self.divergences: list[Divergence] = []
-        self._headers = Headers()
-        self.flows = FlowTable(limits.max_connections, ack_commit, names, self._headers, self.outlet, self.tally)
-        self._timeout = limits.compare_timeout
-        self._most_queued = limits.max_queue_size
-        self._most_bytes = limits.max_memory
-        self._wheel = Wheel(limits.grain)
-        self._primary_fragments = Reassembler(MOST_FRAGMENT_BYTES, FRAGMENT_LIFETIME)
-        self._secondary_fragments = Reassembler(MOST_FRAGMENT_BYTES, FRAGMENT_LIFETIME)
-        self._fresh: list[Held] = []  # held, and still in the batch that they came in
-        self._parting: list[Flow] = []  # whose first held packet is equal in part
-        self._order = 1  # packets that came from the primary, and one: a mark is never 0
-        self._mark = 0  # the newest checkpoint's
-        self._awaited: bytes | None = None  # the nonce of the marker until which the secondary is ignored
-        self._forgotten = False  # whether the secondary's packets from before the checkpoint have been, as they must
-        self._vnet_hdr = False
-
-    # what came
-
-    def receive_primary(self, batch: Batch, now: float) -> Batch | None:
-        """Take in the primary's frames; those that go out now."""
-        data = batch.data
-        places = batch.places
-        self._vnet_hdr = batch.vnet_hdr
-        count = len(places) - 1
-        self.tally.primary += count
-        for index in range(count):
-            start = places[index]
-            self._receive_primary(data, start, self._packet_at(data, start), places[index + 1], now)
-        if self._parting:
-            self._part_heads(now)
-        return self.finish()
-
-    def receive_secondary(self, batch: Batch, now: float) -> Batch | None:
-        """Take in the secondary's frames; those of the primary's that go out now."""
-        data = batch.data
-        places = batch.places
-        self._vnet_hdr = batch.vnet_hdr
-        count = len(places) - 1
-        self.tally.secondary += count
-        for index in range(count):
-            start = places[index]
-            self._receive_secondary(data, start, self._packet_at(data, start), places[index + 1], now)
-        if self._parting:
-            self._part_heads(now)
-        return self.finish()
-
-    def _packet_at(self, data: bytes, start: int) -> int:
-        if not self._vnet_hdr:
-            return start + LENGTH_SIZE
-        return start + LENGTH_SIZE + VNET_LENGTH_SIZE + u32(data, start + LENGTH_SIZE)
-
-    def finish(self) -> Batch | None:
-        """What was let go since the last batch; the other methods call this themselves."""
-        if self._fresh:
-            for held in self._fresh:
-                if held.queued:
-                    held.keep()
-                    self.tally.held += 1
-            self._fresh.clear()
-        outlet = self.outlet
-        if outlet.made:
-            self.tally.made_acks += outlet.made
-            outlet.made = 0
-        batch: Batch | None = outlet.take(self._vnet_hdr)
-        if batch is not None:
-            self.tally.released += len(batch)
-        return batch
-
-    def _receive_primary(self, data: bytes, start: int, packet: int, end: int, now: float) -> None:
-        headers = self._headers
-        kind = headers.parse(data, packet, end)
-        self._order += 1
-        if kind in (NOT_IP, CONTROL):
-            self.tally.passed += 1
-            self.outlet.add(data, start, end)
-            return
-        parts = None
-        if kind == FRAGMENT:
-            whole: Whole | None = self._primary_fragments.add(data, packet, end, headers, data[start:end], now)
-            if self._primary_fragments.given_up:
-                self._drop_fragments(self._primary_fragments.given_up)
-            if whole is None:
-                return
-            data, parts = whole.packet, whole.frames
-            start = packet = 0
-            end = len(data)
-            kind = headers.parse(data, 0, end)
-        if kind in (MALFORMED, FRAGMENT):
-            self.tally.dropped_malformed += 1
-            return
-        held = read_held(headers, data, start, end, self._vnet_hdr, now)
-        held.parts = parts
-        flow = self._flow_of_primary(held, now)
-        if flow is None:
-            return
-        self._compare_primary(flow, held, now)
-
-    def _flow_of_primary(self, held: Held, now: float) -> Flow | None:
-        """The packet's flow, a new one if need be; None if the packet was dropped."""
-        key = self._headers.connection_key(held.data)
-        flow = self.flows.get(key)
-        if flow is None:
-            return self.flows.begin(key, held, now, True)
-        if held.flags & SYN and flow.kind == TCP and self.flows.is_reused(flow, held):
-            return self.flows.begin_again(flow, held, now)
-        if self.flows.names and flow.kind == TCP:
-            self.flows.meet(flow, held)
-        flow.last_used = now
-        return flow
-
-    def _compare_primary(self, flow: Flow, held: Held, now: float) -> None:
-        held.order = self._order
-        if self._mark and flow.mark != self._mark and self._order > self._mark:
-            flow.note_mark(self._mark)
-        if flow.protection != FOLLOWED:
-            self._hold_or_pass(flow, held)
-            return
-        if flow.primary_count >= self._most_queued:
-            self._diverge(flow, QUEUE_FULL, now)
-            self._hold_or_pass(flow, held)
-            return
-        if self.tally.held_bytes > self._most_bytes and flow.secondary_head is None and needs_room(held, flow.kind):
-            self._drop_for_memory(flow, now)
-            return
-        self.tally.compared += 1
-        held_bytes = flow.held_bytes
-        verdict = flow.receive_primary(held, self.outlet, now)
-        self._settle(flow, held, verdict, held_bytes, now)
-
-    def _hold_or_pass(self, flow: Flow, held: Held) -> None:
-        """A packet of a flow that isn't compared."""
-        if flow.protection == DIVERGED or flow.protection == NAMING:
-            if flow.primary_count >= self._most_queued or self.tally.held_bytes > self._most_bytes:
-                self.tally.dropped_queue_full += 1
-                return
-            flow.hold_primary(held)
-            self.tally.held_bytes += held.cost
-            self._fresh.append(held)
-            return
-        self.tally.unprotected += 1
-        flow.pass_by(held)
-        self.outlet.add_held(held)
-        if flow.ended:
-            self.flows.rest(flow)
-
-    def _receive_secondary(self, data: bytes, start: int, packet: int, end: int, now: float) -> None:
-        headers = self._headers
-        kind = headers.parse(data, packet, end)
-        if kind in (NOT_IP, CONTROL):
-            self.tally.secondary_only += 1
-            if self._awaited is not None and find_marker(data[packet:end]) == self._awaited:
-                self._pass_marker()
-            return
-        if self._awaited is not None or self.flows.gate != FOLLOWING:
-            self.tally.secondary_ignored += 1
-            return
-        if kind == FRAGMENT:
-            whole: Whole | None = self._secondary_fragments.add(data, packet, end, headers, b"", now)
-            self._secondary_fragments.given_up.clear()
-            if whole is None:
-                return
-            data = whole.packet
-            start = packet = 0
-            end = len(data)
-            kind = headers.parse(data, 0, end)
-        if kind in (MALFORMED, FRAGMENT):
-            self.tally.secondary_malformed += 1
-            return
-        held = read_held(headers, data, start, end, self._vnet_hdr, now)
-        key = headers.connection_key(data)
-        flow = self.flows.get(key)
-        if flow is None:
-            flow = self.flows.begin(key, held, now, False)
-            if flow is None:
-                return
-        self._compare_secondary(flow, held, now)
-
-    def _compare_secondary(self, flow: Flow, held: Held, now: float) -> None:
-        if flow.protection != FOLLOWED:
-            self.tally.secondary_ignored += 1
-            return
-        if flow.secondary_count >= self._most_queued:
-            self._diverge(flow, QUEUE_FULL, now)
-            return
-        no_room = self.tally.held_bytes > self._most_bytes and flow.primary_head is None
-        if no_room and (held.length or flow.kind != TCP):
-            self.tally.secondary_dropped_memory += 1
-            if flow.kind != TCP:
-                self._diverge(flow, MEMORY_FULL, now)
-            return
-        flow.last_used = now
-        held_bytes = flow.held_bytes
-        verdict = flow.receive_secondary(held, self.outlet, now)
-        self._settle(flow, held, verdict, held_bytes, now)
-
-    # what comes of it
-
-    def _part_heads(self, now: float) -> None:
-        """What both have sent by the batch's end goes, though a packet's rest must wait."""
-        for flow in self._parting:
-            if flow.protection == FOLLOWED:
-                held_bytes = flow.held_bytes
-                flow.part_head(self.outlet, now)
-                self.tally.held_bytes += flow.held_bytes - held_bytes
-        self._parting.clear()
-
-    def _settle(self, flow: Flow, held: Held, verdict: int, held_bytes: int, now: float) -> None:
-        """A flow has looked at a packet; it held so many bytes before."""
-        self.tally.held_bytes += flow.held_bytes - held_bytes
-        if verdict != EQUAL:
-            self._diverge(flow, verdict, now)
-        if held.queued:
-            self._fresh.append(held)
-        head = flow.primary_head
-        if head is not None and head.compared:
-            self._parting.append(flow)
-        if flow.engaged():
-            self._watch(flow)
-        elif flow.filed < 0 or flow.ended:
-            self.flows.rest(flow)
-
-    def _watch(self, flow: Flow) -> None:
-        """See to it that the flow is looked at when something in it has waited too long."""
-        deadline = flow.deadline(self._timeout)
-        if deadline < flow.watched_until:
-            flow.watched_until = deadline
-            self._wheel.put(flow, deadline)
-
-    def _diverge(self, flow: Flow, verdict: int, now: float) -> None:
-        """Tell of it, once; from now on the flow is held."""
-        if flow.protection != FOLLOWED:
-            return
-        held = flow.primary_head
-        other = flow.differing if flow.differing is not None else flow.secondary_head
-        packet = None if held is None else held.data[held.packet : held.end]
-        evidence = None if other is None else other.data[other.packet : other.end]
-        seq = place_of(held if held is not None else other)
-        self.divergences.append(Divergence(NAMES[verdict], flow.key, seq, flow.differs_at, packet, evidence, now))
-        self.tally.divergences += 1
-        flow.protection = DIVERGED
-        flow.differing = None
-        flow.differs_at = 0
-        self.tally.held_bytes -= flow.held_bytes
-        flow.forget_secondary()
-        self.tally.held_bytes += flow.held_bytes
-
-    def _drop_for_memory(self, flow: Flow, now: float) -> None:
-        """There is no room for a packet of the primary's: a network may drop what is sent again."""
-        self.tally.dropped_memory += 1
-        if flow.kind != TCP:
-            self._diverge(flow, MEMORY_FULL, now)
 
     # time
 
@@ -307,12 +39,6 @@ class Comparer:
         self._drop_fragments(self._primary_fragments.expire(now))
         self._secondary_fragments.expire(now)
         return self.finish()
-
-    def _drop_fragments(self, given_up: list[list[bytes]]) -> None:
-        """Count the frames of packets that never became whole."""
-        for frames in given_up:
-            self.tally.dropped_fragments += len(frames)
-        given_up.clear()
 
     def _look_at(self, flow: Flow, now: float) -> None:
         if self.flows.gate != FOLLOWING and flow.engaged():  # nobody could have sent anything meanwhile
@@ -355,10 +81,6 @@ class Comparer:
         """No marker will come: take the secondary's packets as they are."""
         self._awaited = None
 
-    def _pass_marker(self) -> None:
-        """From here on the secondary speaks as of the checkpoint."""
-        self._awaited = None
-
     def _forget_secondary(self) -> None:
         for flow in self.flows.all():
             self.tally.held_bytes -= flow.held_bytes
@@ -369,7 +91,7 @@ class Comparer:
         """
         The secondary equals the primary as of ``mark``: what came before goes, in order; the rest is compared anew.
 
-        Every flow is followed from here on, but for those that a rule lets pass.
+        Every flow is followed from here on, but for those that a rule lets pass; with an open gate none is.
         """
         if not self._forgotten:
             self._forget_secondary()
@@ -404,6 +126,9 @@ class Comparer:
 
     def _restart(self, flow: Flow, mark: int, now: float) -> None:
         if flow.protection == PASSED or flow.rule is not None:
+            return
+        if self.flows.gate == OPEN:  # a channel was lost meanwhile
+            self.flows.pass_on(flow, now)
             return
         flow.protection = FOLLOWED
         if flow.mark != mark:

@@ -152,8 +152,7 @@ class FlowTable:
     def let_go(self, flow: Flow, now: float) -> None:
         """The secondary knows that this flow is unprotected."""
         if flow.protection == NAMING and self.get(flow.key) is flow:
-            flow.protection = UNPROTECTED if flow.rule is None else PASSED
-            self._abandon(flow, now)
+            self.pass_on(flow, now)
 
     def _abandon(self, flow: Flow, now: float) -> None:
         held_bytes = flow.held_bytes
@@ -172,8 +171,12 @@ class FlowTable:
         self.unnamed.clear()
         for flow in self.all():
             if flow.protection != PASSED:
-                flow.protection = UNPROTECTED if flow.rule is None else PASSED
-                self._abandon(flow, now)
+                self.pass_on(flow, now)
+
+    def pass_on(self, flow: Flow, now: float) -> None:
+        """Let all of a flow go uncompared, now and from now on."""
+        flow.protection = UNPROTECTED if flow.rule is None else PASSED
+        self._abandon(flow, now)
 
     def follow(self) -> None:
         """The secondary is there: new connections are followed from now on, and all that is not a connection."""

@@ -42,7 +42,7 @@ class Flow(Connection):
     def __init__(self, key: bytes, now: float) -> None:
         super().__init__(key, now)
         self.kind = 0  # of kinds
-        self.born = now  # or began anew, with a checkpoint
+        self.born = now  # or began anew: time-outs count from there at the earliest
         self.protection = FOLLOWED
         self.rule: str | None = None  # the id of the rule that let it pass
         self.primary_head: Held | None = None

@@ -75,10 +75,12 @@ class StreamFlow(ByteQueue):
         self.note_primary(held)
         if not held.length and not held.flags & (SYN | FIN | RST):
             return self.receive_pure_ack(held, outlet, now)
-        if held.length and self.primary_head is not None and self.repeats(held):
-            self._hold_first(held)
-        else:
-            self.hold_primary(held)
+        if held.length and self.repeats(held):
+            self.born = now  # its client has lost it: until that has it, either guest may be ahead of the other
+            if self.primary_head is not None:
+                self._hold_first(held)
+                return self.advance(outlet, now)
+        self.hold_primary(held)
         return self.advance(outlet, now)
 
     def repeats(self, held: Held) -> bool:

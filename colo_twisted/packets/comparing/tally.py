@@ -22,6 +22,7 @@ NAMES = (
     "dropped_table_full",
     "dropped_reused",  # what a guest had sent in a connection that it has forgotten
     "dropped_fragments",  # of packets that never became whole
+    "secondary_questions",  # frames of the secondary's that went out: who has a neighbour's address
     "secondary_only",  # frames of the secondary's that are not compared
     "secondary_ignored",  # of flows that are not compared, or before a marker
     "secondary_malformed",
@@ -39,7 +40,8 @@ class Tally:
         self.compared = self.held = self.held_bytes = self.divergences = self.connections = self.checkpoints = 0
         self.dropped_malformed = self.dropped_queue_full = self.dropped_memory = 0
         self.dropped_table_full = self.dropped_reused = self.dropped_fragments = 0
-        self.secondary_only = self.secondary_ignored = self.secondary_malformed = self.secondary_dropped_memory = 0
+        self.secondary_questions = self.secondary_only = 0
+        self.secondary_ignored = self.secondary_malformed = self.secondary_dropped_memory = 0
 
     def rows(self) -> list[tuple[str, int]]:
         """Each name with its number, in order."""

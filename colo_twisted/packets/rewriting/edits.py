@@ -126,6 +126,8 @@ class Edits:
         """Make the client's TSecr one of the guest's clock."""
         at = self.timestamps_at()
         if at:
+            if believed:
+                known.note_client_stamp(u32(self.data, at))
             self._put_timestamp(at + 4, known.echo(u32(self.data, at + 4), believed), at)
 
     def _put_timestamp(self, at: int, value: int, option: int) -> None:

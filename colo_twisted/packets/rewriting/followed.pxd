@@ -1,6 +1,7 @@
 cimport cython
 
 from colo_twisted.packets.connections cimport Connection
+from colo_twisted.packets.sequence cimport later_of
 
 cdef int LARGEST_SCALE, NO_SCALE
 cdef unsigned int _MODULUS_MASK, _HALF, _LARGEST_WINDOW
@@ -11,7 +12,7 @@ cpdef bytes reversed_key(bytes key, int version)
 cdef class Followed(Connection):
     cdef public int state, seen, fins, client_scale, guest_scale, proposed_scale
     cdef public bint unprotected, isn_known, learnt, rcv_known, ts_seen, proposed, guest_offers_scale, owed
-    cdef public unsigned int isn, offset, sent, shown, client_ack, rcv_nxt, ts_newest, ts_offset, proposed_isn
+    cdef public unsigned int isn, offset, sent, shown, client_ack, client_stamp, rcv_nxt, ts_newest, ts_offset, proposed_isn
     cdef public unsigned int guest_fin, client_fin, window
 
     cpdef double lifetime(self) except -1
@@ -22,6 +23,7 @@ cdef class Followed(Connection):
     cpdef answer(self, unsigned int ack, int guest_scale)
     cpdef answered(self, int scale)
     cpdef learn(self, unsigned int ack)
+    cpdef note_client_stamp(self, unsigned int tsval)
     cpdef meet(self, unsigned int offset, unsigned int ts_offset)
     @cython.locals(span="unsigned long long")
     cpdef bint plausible(self, unsigned int seq) except -1

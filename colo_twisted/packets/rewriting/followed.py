@@ -9,6 +9,7 @@ the other. All sequence numbers here are in the guest's numbering; those of what
 from __future__ import annotations
 
 from colo_twisted.packets.connections import Connection
+from colo_twisted.packets.sequence import later_of
 from colo_twisted.packets.tcp import LARGEST_SCALE
 from colo_twisted.packets.tcp_options import NO_SCALE
 
@@ -62,6 +63,7 @@ class Followed(Connection):
         "client_ack",
         "client_fin",
         "client_scale",
+        "client_stamp",
         "fins",
         "guest_fin",
         "guest_offers_scale",
@@ -102,6 +104,7 @@ class Followed(Connection):
         self.rcv_known = False
         self.rcv_nxt = 0  # of the guest, as far as it or what was given to it shows
         self.ts_seen = False
+        self.client_stamp = 0  # the client's newest TSval that the guest was given; 0 before there is one
         self.ts_newest = 0  # the guest's newest TSval
         self.ts_offset = 0
         self.proposed = False
@@ -150,6 +153,7 @@ class Followed(Connection):
         self.client_scale = self.guest_scale = LARGEST_SCALE
         self.fins = 0
         self.owed = False
+        self.client_stamp = 0
 
     def answer(self, ack: int, guest_scale: int) -> None:
         """The guest's SYN-ACK acknowledges a client's SYN."""
@@ -282,6 +286,10 @@ class Followed(Connection):
             self.ts_seen = True
             self.ts_newest = tsval
         return (tsval - self.ts_offset) & _MODULUS_MASK
+
+    def note_client_stamp(self, tsval: int) -> None:
+        """The guest is given this TSval of the client's."""
+        self.client_stamp = later_of(self.client_stamp, tsval) if self.client_stamp else tsval
 
     def learn_echo(self, tsecr: int) -> None:
         """The client echoes the primary's SYN; the guest's own has the newest TSval."""

@@ -7,8 +7,8 @@ Sans-IO. Packets keep their lengths: a batch in which something changes is copie
 
 from __future__ import annotations
 
+from colo_twisted.packets.acknowledgments import pure_ack
 from colo_twisted.packets.batch import Batch
-from colo_twisted.packets.comparing.acknowledgments import pure_ack
 from colo_twisted.packets.fields import u32
 from colo_twisted.packets.icmp import V6_FIRST_INFORMATIONAL
 from colo_twisted.packets.ip import (
@@ -24,6 +24,7 @@ from colo_twisted.packets.rewriting.followed import CLOSED, GUEST_SEEN, OPENING,
 from colo_twisted.packets.rewriting.following import Following
 from colo_twisted.packets.rewriting.rewrites import RewriterCounters
 from colo_twisted.packets.rewriting.translation import quoted_key, quoted_tcp
+from colo_twisted.packets.sequence import later_of
 from colo_twisted.packets.tcp import ACK, ACK_AT, FIN, RST, SYN
 from colo_twisted.packets.tcp_options import NO_SCALE, timestamps_at
 from colo_twisted.packets.vnet import with_vnet_headers
@@ -368,7 +369,10 @@ def owed_ack(known: Followed, packet: bytes, network: int, transport: int) -> by
     ack = (known.client_ack - ahead) & _MODULUS_MASK
     window = known.window_for(ack, known.client_ack, known.window)
     at = timestamps_at(packet, transport, len(packet))
-    timestamps = (u32(packet, at + 4), u32(packet, at)) if at else None
+    timestamps = None
+    if at:  # an older TSval than the guest has accepted meanwhile would be dropped (RFC 7323 section 5, PAWS)
+        tsval = u32(packet, at + 4)
+        timestamps = (later_of(tsval, known.client_stamp) if known.client_stamp else tsval, u32(packet, at))
     model = turned(packet, network, transport)
     return pure_ack(model, network, transport, u32(packet, transport + ACK_AT), ack, window, timestamps)
 

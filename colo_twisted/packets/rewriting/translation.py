@@ -8,8 +8,8 @@ sums the pseudo header only, and stays.
 
 from __future__ import annotations
 
+from colo_twisted.packets.acknowledgments import replace
 from colo_twisted.packets.checksum import put_long, put_word, updated
-from colo_twisted.packets.comparing.acknowledgments import replace
 from colo_twisted.packets.ethernet import HEADER_SIZE as ETHERNET_HEADER
 from colo_twisted.packets.ethernet import TAG
 from colo_twisted.packets.fields import Bytes, put_u16, put_u32, u16, u32

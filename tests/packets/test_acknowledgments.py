@@ -11,7 +11,7 @@ from scapy.layers.inet import IP, TCP, IPOption_NOP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 
-from colo_twisted.packets.comparing.acknowledgments import lowered, pure_ack
+from colo_twisted.packets.acknowledgments import lowered, pure_ack
 from tests.support.comparison import network_at
 from tests.support.replicas import CLIENT, CLIENT6, GUEST, GUEST6
 from tests.support.segments import MODULUS, Address, Segment
