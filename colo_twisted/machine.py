@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from colo_twisted import counters
 from colo_twisted.interfaces import IChardev, IFilter, IMachine, INetdev, IObject
-from colo_twisted.netdev.device import DeviceProperties, guest_tap
+from colo_twisted.netdev.device import DeviceProperties, as_guest, guest_tap
 from colo_twisted.netfilter.chain import Chain
 from colo_twisted.options.configuration import Configuration, Definition
 from colo_twisted.options.errors import StartError
@@ -89,7 +89,7 @@ class Machine(Service):
                     f"{definition.source}: property 'guest': '{properties.guest}' is another device's guest"
                 )
             else:
-                guests[properties.netdev] = self.netdevs[properties.guest]
+                guests[properties.netdev] = as_guest(self.netdevs[properties.guest])
                 behind.add(properties.guest)
         for definition in devices:
             netdev_id = definition.properties.netdev  # type: ignore[attr-defined]

@@ -34,6 +34,7 @@ class AllCounters(Counters):
         holds = self.comparer.outlet.holds
         rows = self.comparer.tally.rows() + self.own.rows()
         rows += [
+            ("unprotected_flows", self.comparer.flows.unprotected),  # known now; a rule's are not among them
             ("hold_us_median", round(holds.percentile(50) * _MICROSECONDS)),
             ("hold_us_99", round(holds.percentile(99) * _MICROSECONDS)),
         ]

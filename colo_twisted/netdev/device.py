@@ -110,8 +110,15 @@ def guest_tap(properties: DeviceProperties, index: int, machine: IMachine) -> Ta
     name = properties.id or f"NIC{index}"
     tap = Tap(TapProperties(id=name, ifname=name, script="", downscript=""), machine, source="-device ...")
     tap.address = properties.mac
-    tap.queue = GUEST_QUEUE
+    as_guest(tap)
     return tap
+
+
+def as_guest(netdev: INetdev) -> INetdev:
+    """A netdev whose far end is a guest: a TAP keeps more of what that sends."""
+    if isinstance(netdev, Tap):
+        netdev.queue = GUEST_QUEUE
+    return netdev
 
 
 def _not_alone(properties: DeviceProperties, machine: IMachine) -> INetdev:

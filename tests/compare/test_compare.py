@@ -228,6 +228,7 @@ def test_a_connection_opened_before_the_secondary_came_is_never_held() -> None:
     assert bench.compare.following.state == "synced"
     data = segment(101, b"answer")
     assert bench.primary(data) == [data]
+    assert bench.counters["unprotected_flows"] == 1
     bench.open_connection(port=40001)
     assert bench.primary(segment(101, b"held", port=40001)) == []
 

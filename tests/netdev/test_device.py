@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from colo_twisted.netdev.device import DEVICES, DeviceProperties, guest_tap
+from colo_twisted.netdev.device import DEVICES, GUEST_QUEUE, DeviceProperties, as_guest, guest_tap
+from colo_twisted.netdev.tap import Tap
+from colo_twisted.netdev.tap_properties import TapProperties
 from colo_twisted.options.errors import OptionError
-from tests.support.fakes import FakeMachine
+from tests.support.fakes import FakeMachine, FakeNetdev
 
 
 def test_the_guests_tap_bears_the_devices_id_and_address() -> None:
@@ -37,3 +39,13 @@ def test_a_guest_is_another_netdev() -> None:
 
 def test_the_models_that_stand_in_peoples_command_lines_are_known() -> None:
     assert {"e1000", "e1000e", "rtl8139", "virtio-net-pci", "vmxnet3"} <= {model.name for model in DEVICES}
+
+
+def test_a_tap_that_is_a_guests_keeps_more_of_what_it_sends() -> None:
+    tap = guest_tap(DeviceProperties(netdev="hn0"), 0, FakeMachine())
+    other = Tap(TapProperties(id="g0", script="", downscript=""), FakeMachine())
+    assert other.queue is None
+    assert as_guest(other) is other
+    assert tap.queue == other.queue == GUEST_QUEUE
+    stream = FakeNetdev()
+    assert as_guest(stream) is stream

@@ -69,6 +69,11 @@ class FlowTable:
     def next_deadline(self) -> float | None:
         return self._connections.next_deadline
 
+    @property
+    def unprotected(self) -> int:
+        """How many flows are known that the secondary doesn't follow, those aside that a rule lets pass."""
+        return sum(flow.protection in (NAMING, UNPROTECTED) for flow in self.all())
+
     # flows begin
 
     def begin(self, key: bytes, held: Held, now: float, by_primary: bool) -> Flow | None:
