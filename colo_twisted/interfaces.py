@@ -300,6 +300,13 @@ class IComparer(IObject):
         """Compare the flows that come up from now on again; harmless when there is no such rule."""
 
 
+class IMirror(IFilter):
+    """A filter that sends copies to the secondary."""
+
+    connected: bool = Attribute("Whether somebody takes them; True while it is off.")
+    watchers: list[Callable[[bool], None]] = Attribute("Called when that changes.")
+
+
 class IMachine(Interface):
     """The running set, as those that belong to it see it."""
 

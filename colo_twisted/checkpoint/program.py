@@ -200,6 +200,8 @@ class _Run(ProcessProtocol):
                 end(self._pid, signal.SIGKILL)  # the process too: it may not have come as far as its own group
             except ProcessLookupError:
                 continue
+            except PermissionError:  # it runs as another user by now (sudo): it must end by itself
+                self._report.warn(f"process {self._pid} can't be killed: it runs as another user", kind="not killed")
 
     def _say(self, line: bytes) -> None:
         for at in range(0, len(line) or 1, MOST_LINE_BYTES):

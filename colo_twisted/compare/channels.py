@@ -52,7 +52,7 @@ class Channels:
         down = [name for name, channel in self._channels.items() if not channel.connected]
         if "secondary_in" in down:
             self._silent = False
-        lost = " and ".join(down) or ("secondary_in, which is silent," if self._silent else None)
+        lost = " and ".join(down) or ("secondary_in (it is silent)" if self._silent else None)
         if (lost is None) != (self._lost is None):
             self._lost = lost
             self._changed(lost)

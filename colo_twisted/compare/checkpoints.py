@@ -218,16 +218,16 @@ class Checkpoints:
         self.phase = Phase.IDLE
         if self._peer is not None:
             self._peer.abort(self._number, unchanged)
-        self._fail(why, unchanged)
+        self._fail(why, unchanged, invalid=not unchanged and self._peer is not None)
 
-    def _fail(self, why: str, unchanged: bool = False) -> None:
+    def _fail(self, why: str, unchanged: bool = False, invalid: bool = False) -> None:
         self._leave()
         self._made_at = None
         self.counters.unchanged += unchanged
         self.counters.failed += not unchanged
         self._report.warn(f"checkpoint {self._number} failed: {why}", kind="failed")
         self._hooks.heed_secondary()
-        self._hooks.failed(why)
+        self._hooks.failed(why, invalid)
         self._go_on()
 
     def _peer_changed(self, is_there: bool) -> None:
@@ -238,13 +238,13 @@ class Checkpoints:
 
     def _out_of_time(self) -> None:
         if self._checkpointer is None:
-            self._hooks.failed("there is no checkpointer")
+            self._hooks.failed("there is no checkpointer", False)
             return
         phase = self.phase
         self.counters.timed_out += 1
         why = f"none was made within {self._timeout:g} s"
         if phase is Phase.IDLE:
-            self._hooks.failed(f"{why}: checkpoint_min_interval forbids it")
+            self._hooks.failed(f"{why}: checkpoint_min_interval forbids it", False)
         elif phase is Phase.ENDING:
             self._fail(f"{why}: the secondary has not answered DONE")
         elif phase is Phase.MAKING:

@@ -8,8 +8,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
+from heapq import heappop, heappush
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
@@ -24,7 +24,7 @@ from colo_twisted.compare.following import Following
 from colo_twisted.compare.hooks import Hooks
 from colo_twisted.compare.parts import find_checkpointer, find_peer
 from colo_twisted.compare.properties import CompareProperties
-from colo_twisted.interfaces import FrontEnd, IChardev, IComparer, IMachine
+from colo_twisted.interfaces import FrontEnd, IChardev, IComparer, IMachine, IMirror
 from colo_twisted.options.declare import ObjectType
 from colo_twisted.options.errors import StartError
 from colo_twisted.packets.batch import Batch
@@ -69,7 +69,8 @@ class ColoCompare:
         self._checkpoints: Checkpoints | None = None
         self._has_checkpointer = False
         self._held: dict[bytes, Divergence] = {}  # flows that have diverged and wait
-        self._to_release: deque[tuple[float, bytes]] = deque()  # when, and which of them
+        self._to_release: list[tuple[float, bytes]] = []  # when, and which of them; a heap
+        self._retry: IDelayedCall | None = None
         self._timer: IDelayedCall | None = None
         self._timer_at = 0.0
         self._owner = f"colo-compare '{self.id}'"
@@ -109,6 +110,9 @@ class ColoCompare:
             self.comparer.flows.names = True
             self._channels.add("colo-peer", peer)
             peer.watchers.append(self._look)
+        for mirror in self._machine.providers(IMirror):
+            self._channels.add(f"the peer of filter-mirror '{mirror.id}'", mirror)
+            mirror.watchers.append(self._look)
         if properties.on_divergence == "checkpoint":
             comparer = self.comparer
             hooks = Hooks(
@@ -141,8 +145,9 @@ class ColoCompare:
         self.following.stop()
         if self._checkpoints is not None:
             self._checkpoints.stop()
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        for call in (self._timer, self._retry):
+            if call is not None and call.active():
+                call.cancel()
 
     def close(self) -> None:
         """Chardevs are closed by the machine."""
@@ -191,9 +196,9 @@ class ColoCompare:
         self._channels.look()
 
     def _channels_changed(self, lost: str | None) -> None:
-        if lost is not None and self.following.state == "synced":
-            self.own.losses += 1
+        if lost is not None:
             self.comparer.heed_secondary()  # a marker that was awaited went with the channel
+            self.own.losses += self.following.state == "synced"
         self.following.channels_changed(lost)
         self._schedule()
 
@@ -216,7 +221,7 @@ class ColoCompare:
         now = self._monotonic()
         self._send(self.comparer.expire(now))
         while self._to_release and self._to_release[0][0] <= now:
-            self._release(self._to_release.popleft()[1], now)
+            self._release(heappop(self._to_release)[1], now)
         self._heed(now)
 
     # divergences
@@ -243,7 +248,7 @@ class ColoCompare:
             self._checkpoints.request(describe(divergence))
         else:  # held for compare_timeout in all
             waited = self._timeout if divergence.kind in OVERDUE else 0.0
-            self._to_release.append((now + self._timeout - waited, divergence.key))
+            heappush(self._to_release, (now + self._timeout - waited, divergence.key))
 
     def _release(self, key: bytes, now: float) -> None:
         if self._held.pop(key, None) is not None:
@@ -266,13 +271,21 @@ class ColoCompare:
         self._send(self.comparer.flush(mark, now))
         self._heed(now)
 
-    def _no_checkpoint(self, reason: str) -> None:
-        """As if there were no checkpointer."""
+    def _no_checkpoint(self, reason: str, invalid: bool) -> None:
+        """As if there were no checkpointer; another one is asked for, if nothing can be protected without."""
         now = self._monotonic()
+        if invalid:
+            self.following.secondary_invalid(reason)
         for key in list(self._held):
             self._release(key, now)
         self.following.follow()
         self._heed(now)
+        if self.following.invalid and (self._retry is None or not self._retry.active()):
+            self._retry = self._reactor.callLater(self._properties.checkpoint_timeout / 1000, self._ask_again)
+
+    def _ask_again(self) -> None:
+        if self.following.invalid and self._checkpoints is not None:
+            self._checkpoints.request("the secondary is invalid until one is made")
 
     # rules
 

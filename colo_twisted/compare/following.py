@@ -37,6 +37,7 @@ class Following:
     ) -> None:
         self.peer: IColoPeer | None = None
         self.lost: str | None = "the channels"  # what is, in words
+        self.invalid = False  # since a checkpoint that failed, until the next
         self.alone = False  # by on_divergence=isolate: until the secondary comes anew
         self._reactor = reactor
         self._monotonic = monotonic
@@ -61,14 +62,14 @@ class Following:
     def channels_changed(self, lost: str | None) -> None:
         """A channel was lost (in words), or all are up (None)."""
         self.lost = lost
+        if lost is not None:
+            self.invalid = False  # whoever comes next says so itself, by not answering
         if lost is None:
             if self._flows.gate != HOLDING:
                 self._join()
         elif self._flows.gate == FOLLOWING:
             self._losses += 1
-            self._report.warn(f"lost {lost}: what is open becomes unprotected")
-            self._flows.hold()
-            self._tell(self._losses)
+            self._lose(f"lost {lost}: what is open becomes unprotected")
         else:
             self.alone = False
 
@@ -78,7 +79,19 @@ class Following:
         if self._patience is not None and self._patience.active():
             self._patience.cancel()
 
+    def secondary_invalid(self, reason: str) -> None:
+        """A checkpoint has failed: the secondary's guest stands still until one is made."""
+        self.invalid = True
+        if self._flows.gate == FOLLOWING:
+            self._lose(f"the secondary is invalid until a checkpoint is made, and nothing is protected: {reason}")
+
     # the secondary can't follow
+
+    def _lose(self, text: str) -> None:
+        self._losses += 1
+        self._report.warn(text, kind="lost")
+        self._flows.hold()
+        self._tell(self._losses)
 
     def _tell(self, loss: int) -> None:
         why = "nobody has taken its place within compare_timeout"
@@ -103,7 +116,7 @@ class Following:
         if self._patience is not None and self._patience.active():
             self._patience.cancel()
         self._flows.open(self._monotonic())
-        self._report.info(f"the primary's guest runs on uncompared: {why}")
+        self._report.info(f"the primary's guest runs on uncompared: {why}", kind="open")
         self._changed()
         if self.lost is None:
             self._join()
@@ -122,33 +135,48 @@ class Following:
     # it follows again
 
     def _join(self) -> None:
-        if self.alone:
+        if self.alone or self.invalid:
             return
         if not (self._followed and self._ask_checkpoint()):
             self.follow()
 
     def follow(self) -> None:
         """New connections are followed from now on, once the secondary knows."""
-        if self._flows.gate == FOLLOWING or self.lost is not None or self.alone:
+        if self._flows.gate == FOLLOWING or self.lost is not None or self.alone or self.invalid:
             return
+        now = self._monotonic()
         if self.peer is None:
-            self._follow(True, self._losses)
-        else:
-            self.peer.protect_new().addCallback(self._follow, self._losses)
+            self._follow(True, self._losses, now)
+            return
+        if self._patience is None or not self._patience.active():
+            self._patience = self._reactor.callLater(self._timeout, self._say_not_followed, self._losses)
+        self.peer.protect_new().addCallback(self._follow, self._losses, now)
+
+    def _say_not_followed(self, loss: int) -> None:
+        if loss == self._losses and self._flows.gate == OPEN and self.lost is None:
+            self._report.warn(
+                "nothing is protected: the secondary does not say that it follows (it may be invalid: see its log)",
+                kind="not followed",
+            )
 
     def follow_from_checkpoint(self) -> None:
         """All connections are followed from now on: the secondary has just become the primary's equal."""
+        self.invalid = False
         if self.lost is None and not self.alone and self._flows.gate == OPEN:
             if self.peer is not None:
                 self.peer.protect_new()
-            self._follow(True, self._losses)
+            self._follow(True, self._losses, self._monotonic())
 
-    def _follow(self, is_there: bool, loss: int) -> None:
+    def _follow(self, is_there: bool, loss: int, since: float) -> None:
         if not is_there or loss != self._losses or self.lost is not None or self._flows.gate == FOLLOWING:
             return
         self._followed = True
-        self._flows.follow()
-        self._report.info("synced: new connections are protected")
+        if self._patience is not None and self._patience.active():
+            self._patience.cancel()
+        self._flows.follow(since)
+        self._report.info("synced: new connections are protected", kind="synced")
+        if self._flows.unnamed:
+            self.name_unprotected()
 
     # single connections
 

@@ -33,7 +33,8 @@ class Hooks:
     @ivar ignore_secondary: forget what has come from the secondary, drop what comes until the marker with this nonce.
     @ivar heed_secondary: take what comes from the secondary again: no marker will come.
     @ivar flush: what stands before a mark is settled: it goes.
-    @ivar failed: as if there were no checkpointer: let held flows go; with the reason.
+    @ivar failed: as if there were no checkpointer: let held flows go; with the reason, and whether the secondary is
+        invalid now: its guest stands still until the next checkpoint.
     @ivar offsets: the primary's own rewriter's, where it has one.
     """
 
@@ -41,5 +42,5 @@ class Hooks:
     ignore_secondary: Callable[[bytes], None]
     heed_secondary: Callable[[], None]
     flush: Callable[[int], None]
-    failed: Callable[[str], None]
+    failed: Callable[[str, bool], None]
     offsets: Callable[[], Mapping[bytes, Offsets]] = dict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from colo_twisted.interfaces import ICheckpointer, IColoPeer, IMachine
+from colo_twisted.interfaces import ICheckpointer, IColoPeer, IComparer, IMachine
 from colo_twisted.options.errors import StartError
 
 
@@ -24,6 +24,8 @@ def find_peer(machine: IMachine, owner: str, id: str | None) -> Any | None:
             ids = ", ".join(peer.id for peer in peers)
             raise StartError(f"{owner}: property 'peer' must say which colo-peer is its own (there are: {ids})")
         peer = peers[0] if peers else None
+    if peer is not None and any(known.following.peer is peer for known in machine.providers(IComparer)):
+        raise StartError(f"{owner}: colo-peer '{peer.id}' is another colo-compare's: each has one of its own (peer=)")
     if peer is not None and peer.role != "primary":
         raise StartError(f"{owner}: colo-peer '{peer.id}' has role={peer.role}; the comparer's is role=primary")
     return peer

@@ -55,6 +55,9 @@ class CompareProperties(Properties):
             raise OptionError(
                 "properties 'primary_in', 'secondary_in', 'outdev' and 'notify_dev' take different chardevs"
             )
+        maker = "notify_dev" if self.notify_dev is not None else "checkpoint" if self.checkpoint is not None else None
+        if maker is not None and self.on_divergence != "checkpoint":
+            raise OptionError(f"property '{maker}' goes with on_divergence=checkpoint; got '{self.on_divergence}'")
         if self.notify_dev is not None and self.checkpoint is not None:
             raise OptionError("properties 'notify_dev' and 'checkpoint' exclude each other: both make checkpoints")
 

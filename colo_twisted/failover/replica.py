@@ -83,7 +83,7 @@ class Replica:
         try:
             self.number = int(values.get("checkpoint", 0))
             self.phase = Phase(values.get("phase", Phase.NONE.value))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise StateError(f"{self._state.path} is no state file of this version: move it away") from None
         invalid = values.get("invalid")
         if self.phase in (Phase.BEGUN, Phase.ASKING):
@@ -134,6 +134,9 @@ class Replica:
         return True
 
     def protect_new(self) -> bool:
+        """Not answered while it is invalid: nothing is protected then, and the primary must not think so."""
+        if self.invalid is not None:
+            return False
         for part in self._parts():
             part.protect_new()
         return True

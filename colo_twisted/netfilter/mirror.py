@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from zope.interface import implementer
+
 from colo_twisted.counters import Counters
-from colo_twisted.interfaces import Direction, FrontEnd, IMachine
+from colo_twisted.interfaces import Direction, FrontEnd, IMachine, IMirror
 from colo_twisted.netfilter.base import Filter, FilterProperties
 from colo_twisted.options.declare import ObjectType, prop
 from colo_twisted.options.kinds import Boolean, Reference, Size
@@ -34,6 +37,7 @@ class MirrorCounters(Counters):
     disconnected_slow_peer: int = 0
 
 
+@implementer(IMirror)
 class FilterMirror(Filter):
     """
     Never delays its guest, and never leaves a hole in its stream.
@@ -48,7 +52,18 @@ class FilterMirror(Filter):
         self.vnet_hdr_support = properties.vnet_hdr_support
         self.max_backlog = properties.max_backlog
         self._outdev = machine.chardev(properties.outdev)
-        self._outdev.attach(FrontEnd(f"filter-mirror '{self.id}'", self.vnet_hdr_support))
+        self.watchers: list[Callable[[bool], None]] = []
+        self._outdev.attach(
+            FrontEnd(f"filter-mirror '{self.id}'", self.vnet_hdr_support, connection_changed=self._peer_changed)
+        )
+
+    @property
+    def connected(self) -> bool:
+        return not self.status or self._outdev.connected
+
+    def _peer_changed(self, connected: bool) -> None:
+        for watcher in self.watchers:
+            watcher(connected)
 
     def receive(self, batch: Batch, direction: Direction) -> Batch | None:
         outdev = self._outdev

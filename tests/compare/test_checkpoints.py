@@ -135,7 +135,7 @@ class Comparer:
         self.came += 1
         return self.came
 
-    def _failed(self, reason: str) -> None:
+    def _failed(self, reason: str, invalid: bool) -> None:
         self.said.append(("failed", reason))
         self.at_failure()
 

@@ -497,6 +497,93 @@ def test_what_the_secondary_has_said_before_a_checkpoint_lets_nothing_out_while_
     assert bench.primary(ahead) == []
 
 
+def test_a_failed_checkpoint_makes_the_secondary_invalid_and_another_is_asked_for() -> None:
+    with capturedLogs() as logs:
+        bench = followed(",checkpoint=cp0", f"{PEER} {CHECKPOINTER}")
+        peer, checkpointer = bench.house.object("peer0"), bench.house.object("cp0")
+        bench.open_connection()
+        bench.primary(segment(101, b"one"))
+        bench.secondary(segment(101, b"two"))
+        peer.answer()
+        checkpointer.ends(Outcome.FAILED)
+        assert ("abort", False) in peer.asked
+        assert ("name", None) in peer.asked
+        peer.answer()
+        new = segment(100, flags=SYN | ACK, port=40001)
+        assert bench.primary(new) == [new]  # nothing waits for a guest that stands still
+    assert any("the secondary is invalid until a checkpoint is made" in formatEvent(event) for event in logs)
+    bench.wait(11)
+    peer.answer()
+    assert checkpointer.is_asked
+    checkpointer.ends()
+    peer.answer()
+    assert bench.compare.following.state == "synced"
+
+
+def test_a_secondary_that_does_not_say_that_it_follows_is_told_of() -> None:
+    with capturedLogs() as logs:
+        bench = Bench("", PEER)
+        bench.wait(TIMEOUT + 1)
+    assert bench.compare.following.state == "joining"
+    assert sum("the secondary does not say that it follows" in formatEvent(event) for event in logs) == 1
+
+
+def test_connections_that_began_while_the_secondary_was_asked_to_follow_are_named() -> None:
+    bench = Bench("", PEER)
+    peer = bench.house.object("peer0")
+    syn = segment(100, flags=SYN | ACK)
+    assert bench.primary(syn) == [syn]
+    peer.answer()
+    assert peer.asked[-1] == ("name", 1)
+    data = segment(101, b"answer")
+    assert bench.primary(data) == [data]
+
+
+def test_a_rules_connections_are_named_again_after_a_checkpoint() -> None:
+    objects = f"{PEER} {CHECKPOINTER} -object colo-passthrough,id=pt0,protocol=tcp,destination-port=80"
+    bench = followed(",checkpoint=cp0", objects)
+    peer, checkpointer = bench.house.object("peer0"), bench.house.object("cp0")
+    bench.primary(segment(100, flags=SYN | ACK))
+    assert peer.asked[-1] == ("name", 1)
+    peer.answer()
+    ping = bytes.fromhex("4500001c 00000000 40010000 0a000002 0a000001 0000000000010001")
+    bench.primary(packet()[:12] + b"\x08\x00" + ping)
+    bench.wait(TIMEOUT + 1)  # a divergence
+    peer.answer()
+    checkpointer.ends()
+    peer.answer()
+    assert peer.asked[-1] == ("name", 1)
+
+
+def test_a_mirror_without_a_peer_is_a_channel_that_is_down() -> None:
+    mirror = "-netdev fake,id=hn0 -chardev fake,id=m -object filter-mirror,id=m0,netdev=hn0,queue=tx,outdev=m"
+    bench = followed("", mirror)
+    bench.open_connection()
+    bench.connect(bench.house.chardev("m"), False)
+    assert bench.compare.following.state == "lost"
+    bench.wait(TIMEOUT + 1)
+    bench.connect(bench.house.chardev("m"), True)
+    assert bench.compare.following.state == "synced"
+
+
+def test_two_comparers_cannot_have_one_colo_peer() -> None:
+    chardevs = " ".join(f"-chardev fake,id={id}" for id in ("p2", "s2", "o2"))
+    other = f"{chardevs} -object colo-compare,id=comp1,primary_in=p2,secondary_in=s2,outdev=o2"
+    with pytest.raises(StartError, match="colo-peer 'peer0' is another colo-compare's"):
+        Bench("", f"{PEER} {other}")
+
+
+def test_a_flow_that_waited_already_is_let_go_before_one_that_differs() -> None:
+    bench = followed()
+    bench.open_connection()
+    bench.open_connection(port=40001)
+    bench.primary(segment(101, b"in vain", port=40001))
+    bench.wait(TIMEOUT - 0.5)
+    bench.primary(segment(101, b"one"))
+    bench.secondary(segment(101, b"two"))
+    assert bench.wait(1) == [segment(101, b"in vain", port=40001)]
+
+
 def test_a_colo_peer_that_closes_lets_all_go() -> None:
     bench = followed("", PEER)
     bench.open_connection()

@@ -36,7 +36,7 @@ cdef class CommittedFlow(StreamFlow):
     @cython.locals(edge="unsigned int", secondary=Side, fits=bint, repeated=bint)
     cpdef int receive_pure_ack(self, Held held, Outlet outlet, double now) except -1
     cdef bint _says_nothing_new(self, Held held, unsigned int edge) except -1
-    cdef bint _is_over(self) except -1
+    cdef bint _is_over(self, unsigned int ack) except -1
     @cython.locals(head=Held, part=Held, rest=Held, count=Py_ssize_t)
     cpdef part_head(self, Outlet outlet, double now)
     cdef _put_in_place(self, Held head, Held rest)

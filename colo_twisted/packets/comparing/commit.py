@@ -172,7 +172,7 @@ class CommittedFlow(StreamFlow):
             if fits or repeated:
                 self.leave(held, outlet, now)
                 return EQUAL
-        elif self._is_over():
+        elif self._is_over(held.ack):
             outlet.add_held(held)
             return EQUAL
         self._owe(held, now)
@@ -185,9 +185,12 @@ class CommittedFlow(StreamFlow):
             return True
         return not before(self.left.edge, edge) or sack_at(held.data, held.transport, held.payload) != 0
 
-    def _is_over(self) -> bool:
-        """Both have ended; a secondary that was reset acknowledges nothing any more."""
-        return self.primary_rst or (self.secondary_rst_since != NEVER and self.primary_fin)
+    def _is_over(self, ack: int) -> bool:
+        """Both have ended, and a secondary that was reset acknowledges nothing more: not even the client's FIN."""
+        if self.primary_rst:
+            return True
+        fin_alone = self.left.known and distance(ack, self.left.ack) <= 1
+        return self.secondary_rst_since != NEVER and self.primary_fin and fin_alone
 
     def part_head(self, outlet: Outlet, now: float) -> None:
         """
@@ -305,7 +308,7 @@ class CommittedFlow(StreamFlow):
         verdict = StreamFlow.overdue(self, patience, now)
         if verdict != EQUAL or self.tolerated or self.owed_since + patience > now:
             return verdict
-        if self._is_over():
+        if self._is_over(self.owed_ack):
             self.owed_since = NEVER
             return EQUAL
         if not self.left.known or before(self.left.ack, self.owed_ack):

@@ -4,7 +4,7 @@ from colo_twisted.packets.comparing.flows cimport Flow
 from colo_twisted.packets.comparing.held cimport Held
 from colo_twisted.packets.comparing.intake cimport Intake
 
-cdef int FOLLOWING, OPEN, FOLLOWED, PASSED, EQUAL
+cdef int TCP, FOLLOWING, OPEN, FOLLOWED, PASSED, EQUAL
 cdef double NEVER
 
 

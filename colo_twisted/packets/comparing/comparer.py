@@ -17,6 +17,7 @@ from colo_twisted.packets.comparing.held import Held
 from colo_twisted.packets.comparing.intake import Intake
 from colo_twisted.packets.comparing.protection import FOLLOWED, PASSED
 from colo_twisted.packets.comparing.verdicts import EQUAL
+from colo_twisted.packets.kinds import TCP
 
 
 class Comparer(Intake):
@@ -126,6 +127,8 @@ class Comparer(Intake):
 
     def _restart(self, flow: Flow, mark: int, now: float) -> None:
         if flow.protection == PASSED or flow.rule is not None:
+            if flow.kind == TCP and self.flows.names:
+                self.flows.unnamed.append(flow)  # the secondary took all for protected
             return
         if self.flows.gate == OPEN:  # a channel was lost meanwhile
             self.flows.pass_on(flow, now)

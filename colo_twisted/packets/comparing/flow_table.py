@@ -183,12 +183,18 @@ class FlowTable:
         flow.protection = UNPROTECTED if flow.rule is None else PASSED
         self._abandon(flow, now)
 
-    def follow(self) -> None:
-        """The secondary is there: new connections are followed from now on, and all that is not a connection."""
+    def follow(self, since: float) -> None:
+        """
+        New connections are followed from now on, and all that is not a connection.
+
+        The secondary takes those for protected that began after ``since``: it is told which of them aren't.
+        """
         self.gate = FOLLOWING
         for flow in self.all():
             if flow.kind != TCP and flow.protection == UNPROTECTED:
                 flow.protection = FOLLOWED
+            elif self.names and flow.protection == UNPROTECTED and flow.born >= since:
+                self.unnamed.append(flow)
 
     # rules
 

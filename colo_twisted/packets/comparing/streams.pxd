@@ -14,6 +14,7 @@ cdef double NEVER
 @cython.no_gc
 cdef class StreamFlow(ByteQueue):
     cdef public list ahead
+    cdef public bint guessed
     cdef public unsigned int sent_end
     cdef public bint primary_syn, primary_fin, primary_rst, marked_syn
     cdef public unsigned int primary_isn, secondary_isn, secondary_fin_at

@@ -29,6 +29,7 @@ class StreamFlow(ByteQueue):
 
     __slots__ = (
         "ahead",
+        "guessed",
         "marked_syn",
         "next_syn",
         "next_syn_since",
@@ -48,6 +49,7 @@ class StreamFlow(ByteQueue):
 
     def __init__(self, key: bytes, now: float) -> None:
         super().__init__(key, now)
+        self.guessed = False  # it was met in mid-stream: its first packet may have been a repetition, or a keep-alive
         self.sent_end = 0  # the highest sequence number that has left, plus one
         self.ahead: list[tuple[int, int]] | None = None  # runs that have left before what precedes them
         # what the primary has sent; fin and rst once they have left
@@ -126,6 +128,9 @@ class StreamFlow(ByteQueue):
     def pass_by(self, held: Held) -> None:
         self._meet(held)
         self.note_primary(held)
+        if before(self.matched, held.seq):  # nobody will ask what precedes it
+            self.matched = held.seq
+            self.ahead = None
         self._note_left(held)
 
     def _meet(self, held: Held) -> None:
@@ -139,6 +144,7 @@ class StreamFlow(ByteQueue):
                     self.secondary_head.seq = held.seq  # what came in the secondary's SYN
                 self._place(held.seq)
         elif not self.placed:
+            self.guessed = True
             self._place(held.seq)
 
     def _place(self, seq: int) -> None:
@@ -242,7 +248,7 @@ class StreamFlow(ByteQueue):
 
     def _judge_payload(self, held: Held) -> int:
         seq = add(held.seq, held.compared)
-        if before(seq, self.matched):  # sent again: these bytes were compared before they left
+        if distance(self.matched, seq) > 0:  # sent again: these bytes were compared before they left
             held.compared = min(held.length, distance(self.matched, held.seq))
             seq = add(held.seq, held.compared)
         part = self.secondary_head
@@ -286,6 +292,8 @@ class StreamFlow(ByteQueue):
     def _note_left(self, held: Held) -> None:
         end = add(held.seq, held.length)
         if held.length:
+            if before(self.matched, held.seq) and self.guessed:
+                self.matched = held.seq  # the gap was there before we were
             if before(self.matched, held.seq):
                 self._note_ahead(held.seq, end)
             elif before(self.matched, end):
@@ -303,6 +311,8 @@ class StreamFlow(ByteQueue):
     def _note_ahead(self, seq: int, end: int) -> None:
         if self.ahead is None:
             self.ahead = []
+        if self.ahead and self.ahead[len(self.ahead) - 1][1] == seq:
+            seq = self.ahead.pop()[0]
         self.ahead.append((seq, end))
 
     def _close_up(self) -> None:
@@ -358,6 +368,7 @@ class StreamFlow(ByteQueue):
         if not self.placed:
             return EQUAL
         self.matched = later_of(self.matched, self.sent_end)
+        self.guessed = False
         self.ahead = None
         if self.marked_syn if self.mark else self.primary_syn:
             self.begin_secondary(self.primary_offer, self.primary_isn, now)

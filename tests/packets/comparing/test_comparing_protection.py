@@ -112,7 +112,7 @@ def test_after_a_join_new_connections_are_followed_and_what_is_none() -> None:
     flows.hold()
     flows.open(bench.now)
     bench.primary(DATA, datagram(b"one"))
-    flows.follow()
+    flows.follow(0.0)
     assert flows.gate == FOLLOWING
     assert bench.primary(LAST) == [LAST]
     assert bench.primary(datagram(b"two")) == []

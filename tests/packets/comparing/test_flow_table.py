@@ -21,7 +21,7 @@ def test_holding_begins_from_following_only() -> None:
     flows.open(0.0)
     flows.hold()
     assert flows.gate == OPEN
-    flows.follow()
+    flows.follow(0.0)
     assert flows.gate == FOLLOWING
 
 

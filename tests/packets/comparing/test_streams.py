@@ -266,10 +266,19 @@ def test_a_fin_passes_where_the_secondary_has_reset() -> None:
     bench = opened()
     bench.secondary(ABORT)
     assert bench.primary(LAST) == [LAST]
-    over = Segment(MINE + 1, HERS + 5000, window=500)
-    assert bench.primary(over) == [over]  # nobody is there who would acknowledge as much
+    fin = Segment(MINE + 1, LAST.ack + 1, window=500)
+    assert bench.primary(fin) == [fin]  # the client's: nobody is there who would acknowledge it
     bench.wait(60)
     assert bench.divergences == []
+
+
+def test_an_upload_after_the_primarys_fin_is_not_acknowledged_for_a_secondary_that_was_reset() -> None:
+    bench = opened()
+    bench.secondary(ABORT)
+    bench.primary(LAST)
+    assert bench.primary(Segment(MINE + 1, LAST.ack + 5000, window=500)) == []
+    bench.wait(TIMEOUT + 0.2)
+    assert bench.kinds == ["ack"]
 
 
 # reuse of the ports
