@@ -59,7 +59,7 @@ $(READY): pyproject.toml
 	@touch $@
 
 $(BUILT): $(READY) $(SOURCES)
-	@echo 'Compiling packets/ (again when a source changes)'
+	@echo 'Compiling packets/ (two minutes or so; again when a source changes)'
 	@rm -rf build $(COMPILED)
 	@COLO_COMPILE=required $(BIN)/pip install --quiet --no-deps --no-build-isolation --target $(COMPILED) .
 	@rm -rf build
