@@ -276,7 +276,9 @@ class ColoPeer:
             raise StartError(f"colo-peer '{self.id}': {error}") from None
 
     def start(self) -> None:
-        """Say it now if the state can't be kept, as then no checkpoint can begin."""
+        """Say it now if no checkpoint could begin, or end."""
+        if self.role == "secondary" and not self._replica.has_parts:
+            self._report.warn("no checkpoint can be made: there is no filter-rewriter here, whose guest it would be")
         try:
             self._state.keep({})
         except StateError as error:

@@ -95,7 +95,9 @@ class Replica:
     # the primary's messages
 
     def begin(self, number: int, nonce: bytes) -> bool:
-        """Stop the guest's traffic."""
+        """Stop the guest's traffic; not answered where there is none: no marker would end the checkpoint."""
+        if not self.has_parts:
+            return False
         if self.phase is Phase.BEGUN and number == self.number:
             return True
         invalid = self.invalid
@@ -132,6 +134,11 @@ class Replica:
         for part in self._parts():
             part.unprotect(keys)
         return True
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether anything here takes part in checkpoints; without, no marker would ever be sent."""
+        return bool(self._parts())
 
     def protect_new(self) -> bool:
         """Not answered while it is invalid: nothing is protected then, and the primary must not think so."""

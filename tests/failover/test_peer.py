@@ -94,8 +94,9 @@ def test_a_chardev_that_is_connected_already_is_greeted_at_once() -> None:
 
 def test_over_a_pair_too() -> None:
     house = House(
-        "-chardev pair,id=a,peer=b -object colo-peer,id=p0,chardev=a,role=primary"
-        " -object colo-peer,id=p1,chardev=b,role=secondary"
+        "-chardev pair,id=a,peer=b -object recorder,id=r0 -object colo-peer,id=p0,chardev=a,role=primary"
+        " -object colo-peer,id=p1,chardev=b,role=secondary",
+        types=TYPES,
     )
     house.start()
     house.reactor.advance(0)
@@ -104,6 +105,21 @@ def test_over_a_pair_too() -> None:
     asked = results(house.object("p0").begin(1, NONCE))
     house.reactor.advance(0)
     assert asked == [True]
+
+
+def test_a_secondary_without_a_rewriter_says_so_and_answers_no_begin() -> None:
+    """No marker would come at the checkpoint's end, and the comparer would wait for it."""
+    with capturedLogs() as logs:
+        house = House(
+            "-chardev pair,id=a,peer=b -object colo-peer,id=p0,chardev=a,role=primary"
+            " -object colo-peer,id=p1,chardev=b,role=secondary"
+        )
+        house.start()
+        house.reactor.advance(0)
+    asked = results(house.object("p0").begin(1, NONCE))
+    house.reactor.advance(0)
+    assert asked == []
+    assert sum("there is no filter-rewriter here" in formatEvent(event) for event in logs) == 1
 
 
 @pytest.mark.parametrize("role", ["primary", "secondary"])
