@@ -171,7 +171,7 @@ def ping_pong(account: Account, address: str, count: str, pause: str, pauses: st
         for number in range(int(count)):
             visit.echo(b"%d %s" % (number, b"x" * chance.choice((1, 10, 100, 3000))))
             if number % (int(count) // int(pauses)) == 0:
-                time.sleep(float(pause))
+                threading.Event().wait(float(pause))
         visit.close()
 
     account.visit("ping-pong", go)
