@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from zope.interface import implementer
 
 from colo_twisted.counters import Counters
 from colo_twisted.interfaces import ICheckpointer, IColoPeer, IComparer, Outcome
+from colo_twisted.machine import Machine
 from colo_twisted.options import ObjectType, Properties
+from colo_twisted.options.commandline import parse_arguments
 from colo_twisted.options.errors import StartError
 from colo_twisted.packets.marker import marker_packet
 from tests.support.fakes import FakeChardev, batch_of, packet
@@ -571,6 +574,25 @@ def test_two_comparers_cannot_have_one_colo_peer() -> None:
     other = f"{chardevs} -object colo-compare,id=comp1,primary_in=p2,secondary_in=s2,outdev=o2"
     with pytest.raises(StartError, match="colo-peer 'peer0' is another colo-compare's"):
         Bench("", f"{PEER} {other}")
+
+
+def test_a_step_of_the_wall_clock_expires_nothing() -> None:
+    wall, steady = Clock(), Clock()
+    chardevs = " ".join(f"-chardev fake,id={id}" for id in ("p", "s", "o"))
+    line = f"{chardevs} -object colo-compare,id=comp0,primary_in=p,secondary_in=s,outdev=o"
+    machine = Machine(parse_arguments(line.split(), TYPES), wall, steady.seconds)
+    machine.privilegedStartService()
+    machine.startService()
+    ends: Any = machine.chardevs
+    for end in ("p", "s"):
+        ends[end].deliver(batch_of(segment(100, flags=SYN | ACK)))
+    before = len(ends["o"].packets)
+    ends["p"].deliver(batch_of(segment(101, b"answer")))
+    wall.advance(3600)
+    assert len(ends["o"].packets) == before
+    steady.advance(TIMEOUT + 1)
+    wall.advance(TIMEOUT + 1)
+    assert len(ends["o"].packets) == before + 1
 
 
 def test_a_flow_that_waited_already_is_let_go_before_one_that_differs() -> None:
