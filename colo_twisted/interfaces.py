@@ -291,13 +291,17 @@ class IComparer(IObject):
 
     def add_passthrough(id: str, rule: Rule) -> None:
         """
-        Let the flows that come up from now on, and that a rule fits, go uncompared. May be called before start.
+        Let the flows that a rule fits go uncompared, those that are known too. May be called before start.
 
         @param id: whose rule it is; it takes the place of one with the same id.
         """
 
     def remove_passthrough(id: str) -> None:
-        """Compare the flows that come up from now on again; harmless when there is no such rule."""
+        """
+        Compare again: new connections, and at once all that is no connection.
+
+        Harmless when there is no such rule.
+        """
 
 
 class IMirror(IFilter):

@@ -27,7 +27,7 @@ class Channels:
         self._started = False
         self._changed = changed
         self._timeout = timeout
-        self._lost: str | None = "the channels"  # until the first look
+        self._up = False
         self._silent = False
         self._heard = 0.0
         self._left_waiting = 0
@@ -53,8 +53,8 @@ class Channels:
         if "secondary_in" in down:
             self._silent = False
         lost = " and ".join(down) or ("secondary_in (it is silent)" if self._silent else None)
-        if (lost is None) != (self._lost is None):
-            self._lost = lost
+        if (lost is None) != self._up:
+            self._up = lost is None
             self._changed(lost)
 
     def secondary_heard(self, now: float) -> None:

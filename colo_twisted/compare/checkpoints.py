@@ -87,6 +87,11 @@ class Checkpoints:
         if peer is not None:
             peer.watchers.append(self._peer_changed)
 
+    @property
+    def available(self) -> bool:
+        """Whether there is a checkpointer."""
+        return self._checkpointer is not None
+
     def start(self) -> None:
         """Say what an operator should know before the first divergence."""
         if self._checkpointer is None:

@@ -67,7 +67,6 @@ class ColoCompare:
         self._reactor: Any = machine.reactor
         self._timeout = properties.limits.compare_timeout
         self._checkpoints: Checkpoints | None = None
-        self._has_checkpointer = False
         self._held: dict[bytes, Divergence] = {}  # flows that have diverged and wait
         self._to_release: list[tuple[float, bytes]] = []  # when, and which of them; a heap
         self._retry: IDelayedCall | None = None
@@ -132,7 +131,6 @@ class ColoCompare:
                 properties.checkpoint_timeout / 1000,
                 hooks,
             )
-            self._has_checkpointer = checkpointer is not None
             self.counters.checkpoints = self._checkpoints
 
     def start(self) -> None:
@@ -244,7 +242,7 @@ class ColoCompare:
         elif policy == "isolate":
             self.own.isolations += 1
             self.following.isolate(describe(divergence))
-        elif self._checkpoints is not None and self._has_checkpointer:
+        elif self._checkpoints is not None and self._checkpoints.available:
             self._checkpoints.request(describe(divergence))
         else:  # held for compare_timeout in all
             waited = self._timeout if divergence.kind in OVERDUE else 0.0
@@ -259,7 +257,7 @@ class ColoCompare:
     # checkpoints
 
     def _ask_checkpoint(self) -> bool:
-        if self._checkpoints is None or not self._has_checkpointer:
+        if self._checkpoints is None or not self._checkpoints.available:
             return False
         self._checkpoints.request("the secondary is back")
         return True

@@ -68,7 +68,6 @@ class Following:
             if self._flows.gate != HOLDING:
                 self._join()
         elif self._flows.gate == FOLLOWING:
-            self._losses += 1
             self._lose(f"lost {lost}: what is open becomes unprotected")
         else:
             self.alone = False
@@ -76,6 +75,9 @@ class Following:
     def stop(self) -> None:
         """Wait for nothing any more."""
         self._losses += 1
+        self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
         if self._patience is not None and self._patience.active():
             self._patience.cancel()
 
@@ -88,18 +90,18 @@ class Following:
     # the secondary can't follow
 
     def _lose(self, text: str) -> None:
+        if self.peer is not None:
+            self._hold(text, self._say_lost)
+            self.peer.name_unprotected(None).addCallback(self._answered, self._losses)
+        else:
+            self._hold(text, self._open, "nobody has taken its place within compare_timeout")
+
+    def _hold(self, text: str, impatient: Callable[..., None], *more: str) -> None:
+        """Hold all; what is called after compare_timeout, unless it has ended by then."""
         self._losses += 1
         self._report.warn(text, kind="lost")
         self._flows.hold()
-        self._tell(self._losses)
-
-    def _tell(self, loss: int) -> None:
-        why = "nobody has taken its place within compare_timeout"
-        if self.peer is None:
-            self._patience = self._reactor.callLater(self._timeout, self._open, loss, why)
-            return
-        self._patience = self._reactor.callLater(self._timeout, self._say_lost, loss)
-        self.peer.name_unprotected(None).addCallback(self._answered, loss)
+        self._patience = self._reactor.callLater(self._timeout, impatient, self._losses, *more)
 
     def _say_lost(self, loss: int) -> None:
         if loss == self._losses and self._flows.gate == HOLDING:
@@ -113,8 +115,7 @@ class Following:
     def _open(self, loss: int, why: str) -> None:
         if loss != self._losses or self._flows.gate != HOLDING:
             return
-        if self._patience is not None and self._patience.active():
-            self._patience.cancel()
+        self._stop_waiting()
         self._flows.open(self._monotonic())
         self._report.info(f"the primary's guest runs on uncompared: {why}", kind="open")
         self._changed()
@@ -125,11 +126,8 @@ class Following:
         """Tell the secondary that it is invalid; run alone when it knows."""
         if self.peer is None or self._flows.gate != FOLLOWING:
             return
-        self._losses += 1
         self.alone = True
-        self._report.warn(f"the secondary is told that it is invalid: {reason}")
-        self._flows.hold()
-        self._patience = self._reactor.callLater(self._timeout, self._say_lost, self._losses)
+        self._hold(f"the secondary is told that it is invalid: {reason}", self._say_lost)
         self.peer.invalidate(reason).addCallback(self._answered, self._losses)
 
     # it follows again
@@ -171,8 +169,7 @@ class Following:
         if not is_there or loss != self._losses or self.lost is not None or self._flows.gate == FOLLOWING:
             return
         self._followed = True
-        if self._patience is not None and self._patience.active():
-            self._patience.cancel()
+        self._stop_waiting()
         self._flows.follow(since)
         self._report.info("synced: new connections are protected", kind="synced")
         if self._flows.unnamed:

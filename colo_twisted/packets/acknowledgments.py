@@ -6,7 +6,7 @@ from __future__ import annotations
 import struct
 
 from colo_twisted.packets.checksum import ones_complement_sum, put_long, put_word, updated
-from colo_twisted.packets.fields import put_u16, u16, u32
+from colo_twisted.packets.fields import Bytes, put_u16, u16, u32
 from colo_twisted.packets.ip import (
     PROTOCOL_TCP,
     V4_CHECKSUM_AT,
@@ -21,7 +21,8 @@ from colo_twisted.packets.ip import (
     V6_PAYLOAD_LENGTH_AT,
     V6_SOURCE_AT,
 )
-from colo_twisted.packets.tcp import ACK, ACK_AT, CHECKSUM_AT, HEADER, OPTION_NOP, WINDOW_AT
+from colo_twisted.packets.sequence import before
+from colo_twisted.packets.tcp import ACK, ACK_AT, CHECKSUM_AT, HEADER, OPTION_NOP, OPTION_SACK, WINDOW_AT
 from colo_twisted.packets.tcp_options import TIMESTAMPS_ALONE, sack_at
 
 _DONT_FRAGMENT = 0x4000
@@ -46,35 +47,47 @@ def lowered(frame: bytes, transport: int, payload: int, ack: int, window: int, p
     if ack != original:
         at = sack_at(frame, transport, payload)
         if at:
-            _drop_blocks_below(changed, at, original, transport)
+            staying = [block for block in blocks(frame, at) if not before(u32(block, 0), original)]
+            keep_blocks(changed, at, transport, staying)
     if partial:
         put_u16(changed, checksum_at, checksum)
     return bytes(changed)
 
 
-def _drop_blocks_below(frame: bytearray, at: int, ack: int, transport: int) -> None:
-    """Make NOPs of the blocks of the SACK option at ``at`` that begin below ack, and of all of it if none stays."""
+def blocks(data: Bytes, at: int) -> list[bytes]:
+    """The blocks of the SACK option (RFC 2018) at ``at``: two edges of 4 bytes each."""
+    return [bytes(data[block : block + _SACK_BLOCK]) for block in range(at + 2, at + data[at + 1], _SACK_BLOCK)]
+
+
+def keep_blocks(frame: bytearray, at: int, transport: int, staying: list[bytes]) -> None:
+    """Leave these of a SACK option's blocks, and make NOPs of the others, of all of it if none stays."""
     length = frame[at + 1]
-    blocks = [bytes(frame[block : block + _SACK_BLOCK]) for block in range(at + 2, at + length, _SACK_BLOCK)]
-    staying = [block for block in blocks if (u32(block, 0) - ack) & 0xFFFFFFFF <= 0x7FFFFFFF]
-    if len(staying) == len(blocks):
+    if 2 + _SACK_BLOCK * len(staying) == length:
         return
-    option = b"".join((frame[at : at + 1], bytes((2 + _SACK_BLOCK * len(staying),)), *staying)) if staying else b""
+    option = bytes((OPTION_SACK, 2 + _SACK_BLOCK * len(staying))) + b"".join(staying) if staying else b""
     # NOPs first: what follows the option then stands as before
-    option = bytes((OPTION_NOP,)) * (length - len(option)) + option
-    replace(frame, at, option, transport)
+    _replace(frame, at, option.rjust(length, bytes((OPTION_NOP,))), transport)
 
 
-def replace(frame: bytearray, at: int, new: bytes, transport: int) -> None:
+def _replace(frame: bytearray, at: int, new: bytes, transport: int) -> None:
     """Put bytes in a TCP header's options in place of as many others, and update its checksum (RFC 1624)."""
     first = at - (at - transport) % 2  # whole words, as the checksum sees them
     end = at + len(new) + (at + len(new) - transport) % 2
-    before = bytes(frame[first:end])
+    old = bytes(frame[first:end])
     frame[at : at + len(new)] = new
     checksum = u16(frame, transport + CHECKSUM_AT)
     for offset in range(0, end - first, 2):
-        checksum = updated(checksum, u16(before, offset), u16(frame, first + offset))
+        checksum = updated(checksum, u16(old, offset), u16(frame, first + offset))
     put_u16(frame, transport + CHECKSUM_AT, checksum)
+
+
+def pseudo_header(data: Bytes, network: int, length: int) -> bytes:
+    """What TCP's checksum covers before a segment of so many bytes (RFC 9293 section 3.1, RFC 8200 section 8.1)."""
+    if data[network] >> 4 == 4:
+        addresses = data[network + V4_SOURCE_AT : network + V4_DESTINATION_AT + 4]
+    else:
+        addresses = data[network + V6_SOURCE_AT : network + V6_DESTINATION_AT + 16]
+    return bytes(addresses) + struct.pack(">HH", PROTOCOL_TCP, length)
 
 
 def pure_ack(
@@ -104,13 +117,10 @@ def pure_ack(
         put_u16(ip, V4_FRAGMENT_AT, _DONT_FRAGMENT)
         put_u16(ip, V4_CHECKSUM_AT, 0)
         put_u16(ip, V4_CHECKSUM_AT, ~ones_complement_sum(bytes(ip)) & 0xFFFF)
-        addresses = bytes(ip[V4_SOURCE_AT : V4_DESTINATION_AT + 4])
     else:
         ip = bytearray(model[network : network + V6_HEADER])
         ip[1] &= ~_V6_ECN & 0xFF
         put_u16(ip, V6_PAYLOAD_LENGTH_AT, len(tcp))
         ip[V6_NEXT_HEADER_AT] = PROTOCOL_TCP
-        addresses = bytes(ip[V6_SOURCE_AT : V6_DESTINATION_AT + 16])
-    pseudo_header = addresses + struct.pack(">HH", PROTOCOL_TCP, len(tcp))
-    put_u16(tcp, CHECKSUM_AT, ~ones_complement_sum(pseudo_header + tcp) & 0xFFFF)
+    put_u16(tcp, CHECKSUM_AT, ~ones_complement_sum(pseudo_header(ip, 0, len(tcp)) + tcp) & 0xFFFF)
     return model[:network] + ip + tcp

@@ -223,6 +223,11 @@ class Headers:
             return CONTROL if message in V4_UNCOMPARED else ICMP
         return CONTROL if message < V6_FIRST_INFORMATIONAL or message in V6_UNCOMPARED else ICMP
 
+    def vlans(self, data: bytes) -> bytes:
+        """The tags' VLAN identifiers, outermost first, two bytes each; the bits for priority are zero."""
+        tags = range(self.start + ETHERNET_HEADER, self.network, TAG)  # behind a tag's type stands its field
+        return b"".join([bytes((data[tag] & 0x0F, data[tag + 1])) for tag in tags])
+
     def connection_key(self, data: bytes) -> bytes:
         """
         What tells this packet's connection from others, in its own direction.
@@ -239,12 +244,7 @@ class Headers:
             if after == transport:
                 return piece(data, addresses, transport + 4)
             return piece(data, addresses, after) + piece(data, transport, transport + 4)
-        parts = [bytes((self.kind, self.version))]
-        parts += [
-            bytes((data[tag] & 0x0F, data[tag + 1]))
-            for tag in range(self.start + ETHERNET_HEADER, network, TAG)  # behind a tag's type stands its field
-        ]
-        parts.append(data[addresses:after])
+        parts = [bytes((self.kind, self.version)), self.vlans(data), data[addresses:after]]
         if self.kind in (TCP, UDP):
             parts.append(data[transport : transport + 4])
         elif self.kind == ICMP:

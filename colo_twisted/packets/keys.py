@@ -12,11 +12,14 @@ _NAMES = {PROTOCOL_ICMP: "ICMP", PROTOCOL_TCP: "TCP", PROTOCOL_UDP: "UDP", PROTO
 _V4_TCP, _V6_TCP = 12, 36  # the sizes of a key that is addresses and ports alone
 
 
+NO_PORT = -1  # of what is neither TCP nor UDP: in no range
+
+
 class Parts(NamedTuple):
     """
     A flow, in the direction of the guest's own packets.
 
-    Addresses are as in IP's header; ``vlans`` are the tags' identifiers, outermost first; ports are -1 without any;
+    Addresses are as in IP's header; ``vlans`` are the tags' identifiers, outermost first; ports may be NO_PORT;
     ``message`` is ICMP's type and ``identifier`` an echo's.
     """
 
@@ -24,8 +27,8 @@ class Parts(NamedTuple):
     protocol: int
     source: bytes
     destination: bytes
-    source_port: int = -1
-    destination_port: int = -1
+    source_port: int = NO_PORT
+    destination_port: int = NO_PORT
     vlans: tuple[int, ...] = ()
     message: int = -1
     identifier: int = -1

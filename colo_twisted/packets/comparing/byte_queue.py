@@ -35,17 +35,10 @@ class ByteQueue(Flow):
         if self.placed and not before(self.matched, add(held.seq, held.length)):
             return
         tail = self.secondary_tail
-        if tail is None:
-            self.secondary_head = self.secondary_tail = held
-        elif not before(held.seq, add(tail.seq, tail.length)):
-            tail.following = held
-            self.secondary_tail = held
+        if tail is None or not before(held.seq, add(tail.seq, tail.length)):
+            self.hold_secondary(held)
         else:
             self._insert_within(held)
-            return
-        held.queued = True
-        self.secondary_count += 1
-        self.held_bytes += held.cost
 
     def _insert_within(self, held: Held) -> None:
         """The segment begins before the last one's end: cut off what is there already, and fill a gap with the rest."""

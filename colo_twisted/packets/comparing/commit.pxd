@@ -18,8 +18,8 @@ cdef class Side:
     cdef public unsigned int ack, edge
     cdef public int scale
 
-    @cython.locals(flags=int, ack="unsigned int", edge="unsigned int", more=bint)
-    cpdef bint note(self, Held held) except -1
+    @cython.locals(flags=int, ack="unsigned int", edge="unsigned int")
+    cpdef note(self, Held held)
 
 
 @cython.no_gc

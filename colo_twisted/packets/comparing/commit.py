@@ -36,22 +36,20 @@ class Side:
         self.edge = 0
         self.scale = LARGEST_SCALE  # in doubt the largest: a client then sees a smaller edge, never a larger
 
-    def note(self, held: Held) -> bool:
-        """Look at a packet of this guest's; True if it says more than any before."""
+    def note(self, held: Held) -> None:
+        """Look at a packet of this guest's."""
         flags = held.flags
         if flags & SYN:
             self.scale = scale_of(held.offer)
         if not flags & ACK:
-            return False
+            return
         ack = held.ack
         edge = add(ack, held.window << (0 if flags & SYN else self.scale))
-        if self.known and (before(ack, self.ack) or (ack == self.ack and edge == self.edge)):
-            return False
-        more = not self.known or ack != self.ack or before(self.edge, edge)
+        if self.known and before(ack, self.ack):
+            return
         self.known = True
         self.ack = ack
         self.edge = edge
-        return more
 
 
 class CommittedFlow(StreamFlow):
@@ -81,7 +79,7 @@ class CommittedFlow(StreamFlow):
         super().__init__(key, now)
         self.primary = Side()
         self.secondary = Side()
-        self.left = Side()  # what has left: the scale in it isn't used
+        self.left = Side()  # what has left
         self.owed_since = NEVER
         self.owed_ack = self.owed_edge = 0
         self.tolerated = False  # a narrower window is all that is owed, and keeps nobody waiting

@@ -5,21 +5,12 @@ from __future__ import annotations
 
 import struct
 
+from colo_twisted.packets.acknowledgments import pseudo_header
 from colo_twisted.packets.batch import LENGTH_SIZE, VNET_LENGTH_SIZE
 from colo_twisted.packets.checksum import ones_complement_sum, put_word
 from colo_twisted.packets.comparing.held import Held
 from colo_twisted.packets.fields import put_u16, put_u32
-from colo_twisted.packets.ip import (
-    PROTOCOL_TCP,
-    V4_CHECKSUM_AT,
-    V4_DESTINATION_AT,
-    V4_SOURCE_AT,
-    V4_TOTAL_LENGTH_AT,
-    V6_DESTINATION_AT,
-    V6_HEADER,
-    V6_PAYLOAD_LENGTH_AT,
-    V6_SOURCE_AT,
-)
+from colo_twisted.packets.ip import V4_CHECKSUM_AT, V4_TOTAL_LENGTH_AT, V6_HEADER, V6_PAYLOAD_LENGTH_AT
 from colo_twisted.packets.sequence import add
 from colo_twisted.packets.tcp import CHECKSUM_AT, CWR, FIN, FLAGS_AT, PSH, SEQ_AT
 from colo_twisted.packets.vnet import GSO_NONE, TAP_HEADER_SIZE
@@ -85,15 +76,10 @@ def _put_lengths(frame: bytearray, held: Held, length: int) -> None:
 
 def _put_checksum(frame: bytearray, held: Held, transport: int) -> None:
     """A partial one covers the pseudo-header alone."""
-    network = held.network - held.start
-    if frame[network] >> 4 == 4:
-        addresses = frame[network + V4_SOURCE_AT : network + V4_DESTINATION_AT + 4]
-    else:
-        addresses = frame[network + V6_SOURCE_AT : network + V6_DESTINATION_AT + 16]
-    pseudo_header = bytes(addresses) + struct.pack(">HH", PROTOCOL_TCP, len(frame) - transport)
+    covered = pseudo_header(frame, held.network - held.start, len(frame) - transport)
     put_u16(frame, transport + CHECKSUM_AT, 0)
     if held.partial:
-        checksum = ones_complement_sum(pseudo_header)
+        checksum = ones_complement_sum(covered)
     else:
-        checksum = ~ones_complement_sum(pseudo_header + bytes(frame[transport:])) & 0xFFFF
+        checksum = ~ones_complement_sum(covered + bytes(frame[transport:])) & 0xFFFF
     put_u16(frame, transport + CHECKSUM_AT, checksum)

@@ -26,14 +26,7 @@ class DatagramFlow(Flow):
         return self._advance(outlet, now)
 
     def receive_secondary(self, held: Held, outlet: Outlet, now: float) -> int:
-        held.queued = True
-        if self.secondary_tail is None:
-            self.secondary_head = held
-        else:
-            self.secondary_tail.following = held
-        self.secondary_tail = held
-        self.secondary_count += 1
-        self.held_bytes += held.cost
+        self.hold_secondary(held)
         return self._advance(outlet, now)
 
     def restart(self, outlet: Outlet, now: float) -> int:

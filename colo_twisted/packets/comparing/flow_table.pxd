@@ -25,8 +25,8 @@ cdef class FlowTable:
     cpdef rest(self, Flow flow)
     @cython.locals(kind=int, flow=Flow)
     cpdef Flow begin(self, bytes key, Held held, double now, bint by_primary)
-    cdef _protect(self, Flow flow, Held held, bint by_primary)
-    cdef _unprotect(self, Flow flow)
+    cdef _protect(self, Flow flow, Held held, double now, bint by_primary)
+    cdef _unprotect(self, Flow flow, double now)
     @cython.locals(known=StreamFlow, head=Held)
     cpdef bint is_reused(self, Flow flow, Held held) except -1
     @cython.locals(known=StreamFlow, flow=Flow)

@@ -91,27 +91,27 @@ class FlowTable:
             self._tally.dropped_table_full += 1
             return None
         self._tally.connections = len(self._connections)
-        self._protect(flow, held, by_primary)
+        self._protect(flow, held, now, by_primary)
         return flow
 
-    def _protect(self, flow: Flow, held: Held, by_primary: bool) -> None:
+    def _protect(self, flow: Flow, held: Held, now: float, by_primary: bool) -> None:
         """Say whether a new flow is followed."""
         rule = self.rules.match(held.data, self._headers) if len(self.rules) else None
         if rule is not None:
             flow.rule = rule
-            self._unprotect(flow)
+            self._unprotect(flow, now)
         elif self.gate == OPEN:
             flow.protection = UNPROTECTED
         elif self.names and flow.kind == TCP and by_primary and not held.flags & (SYN | RST):
-            self._unprotect(flow)  # opened before the secondary came
+            self._unprotect(flow, now)  # opened before the secondary came
 
-    def _unprotect(self, flow: Flow) -> None:
-        """The flow isn't compared any more; a connection's packets go when the secondary knows."""
+    def _unprotect(self, flow: Flow, now: float) -> None:
+        """The flow isn't compared any more; a connection's packets go when the secondary knows, others' at once."""
         if self.names and flow.kind == TCP and self.gate != OPEN:
             flow.protection = NAMING
             self.unnamed.append(flow)
         else:
-            flow.protection = UNPROTECTED if flow.rule is None else PASSED
+            self.pass_on(flow, now)
 
     def is_reused(self, flow: Flow, held: Held) -> bool:
         """Whether this SYN of the primary's opens another connection than the one that is known."""
@@ -139,7 +139,7 @@ class FlowTable:
         known: StreamFlow = flow  # type: ignore[assignment]
         if known.placed or known.protection != FOLLOWED or held.flags & (SYN | RST):
             return
-        self._unprotect(known)
+        self._unprotect(known, held.since)
         self._tally.held_bytes -= known.held_bytes
         known.forget_secondary()
         self._tally.held_bytes += known.held_bytes
@@ -150,9 +150,7 @@ class FlowTable:
         """A diverged flow goes on uncompared, when the secondary knows."""
         flow = self.get(key)
         if flow is not None and flow.protection == DIVERGED:
-            self._unprotect(flow)
-            if flow.protection != NAMING:
-                self._abandon(flow, now)
+            self._unprotect(flow, now)
 
     def let_go(self, flow: Flow, now: float) -> None:
         """The secondary knows that this flow is unprotected."""
@@ -202,20 +200,9 @@ class FlowTable:
         """Let the flows that a rule fits pass, those that are known too."""
         self.rules.add(id, rule)
         for flow in self.all():
-            parts = take_apart(flow.key)
-            fits = rule.matches(
-                parts.version,
-                parts.protocol,
-                parts.destination,
-                parts.source,
-                parts.destination_port,
-                parts.source_port,
-            )
-            if fits and flow.rule is None:
+            if flow.rule is None and rule.fits(take_apart(flow.key)):
                 flow.rule = id
-                self._unprotect(flow)
-                if flow.protection != NAMING:
-                    self._abandon(flow, now)
+                self._unprotect(flow, now)
 
     def remove_rule(self, id: str) -> None:
         """Its connections stay unprotected until they close or a checkpoint is made; all else is compared again."""

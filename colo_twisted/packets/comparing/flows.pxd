@@ -33,6 +33,7 @@ cdef class Flow(Connection):
     cpdef int overdue(self, double patience, double now) except -1
     cpdef bint engaged(self) except -1
     cpdef hold_primary(self, Held held)
+    cpdef hold_secondary(self, Held held)
     @cython.locals(held=Held)
     cpdef Held pop_primary(self)
     @cython.locals(held=Held)

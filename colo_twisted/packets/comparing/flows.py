@@ -131,6 +131,17 @@ class Flow(Connection):
         self.primary_count += 1
         self.held_bytes += held.cost
 
+    def hold_secondary(self, held: Held) -> None:
+        """Put a packet at the end of the secondary's queue."""
+        held.queued = True
+        if self.secondary_tail is None:
+            self.secondary_head = held
+        else:
+            self.secondary_tail.following = held
+        self.secondary_tail = held
+        self.secondary_count += 1
+        self.held_bytes += held.cost
+
     def pop_primary(self) -> Held:
         """Take the first out of the primary's queue, which isn't empty."""
         held = self.primary_head

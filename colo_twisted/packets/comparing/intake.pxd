@@ -16,7 +16,6 @@ cdef int EQUAL, MEMORY_FULL, QUEUE_FULL
 
 
 cdef class Intake:
-    cdef public object limits
     cdef public Tally tally
     cdef public Outlet outlet
     cdef public list divergences
@@ -61,5 +60,4 @@ cdef class Intake:
     cdef _drop_for_memory(self, Flow flow, double now)
     @cython.locals(frames=list)
     cdef _drop_fragments(self, list given_up)
-    cdef _pass_marker(self)
     cdef _receive_uncompared(self, bytes data, Py_ssize_t start, Py_ssize_t packet, Py_ssize_t end)

@@ -219,7 +219,7 @@ class Intake:
         """What each kernel sends by its own timers is the primary's alone, but for what the secondary must know."""
         if self._awaited is not None:
             if find_marker(data[packet:end]) == self._awaited:
-                self._pass_marker()
+                self._awaited = None  # from here on the secondary speaks as of the checkpoint
         elif self.flows.gate == FOLLOWING and self.questions.may_be_asked(data, self._headers):
             self.tally.secondary_questions += 1
             self.outlet.add(data, start, end)
@@ -306,7 +306,3 @@ class Intake:
         for frames in given_up:
             self.tally.dropped_fragments += len(frames)
         given_up.clear()
-
-    def _pass_marker(self) -> None:
-        """From here on the secondary speaks as of the checkpoint."""
-        self._awaited = None

@@ -11,12 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
-from colo_twisted.packets.fields import u16
 from colo_twisted.packets.headers import Headers
-from colo_twisted.packets.ip import PROTOCOL_UDP, V4_DESTINATION_AT, V4_SOURCE_AT, V6_DESTINATION_AT, V6_SOURCE_AT
-from colo_twisted.packets.kinds import TCP, UDP
-
-NO_PORT = -1  # of what is neither TCP nor UDP: in no range
+from colo_twisted.packets.ip import PROTOCOL_UDP
+from colo_twisted.packets.keys import Parts, take_apart
 
 Network = IPv4Network | IPv6Network
 
@@ -46,6 +43,12 @@ class Rule:
             and (self.destination_ports is None or destination_port in self.destination_ports)
             and _holds(self.source, source)
             and _holds(self.destination, destination)
+        )
+
+    def fits(self, flow: Parts) -> bool:
+        """Whether it fits what the guest answers such packets with, or what it asks."""
+        return self.matches(
+            flow.version, flow.protocol, flow.destination, flow.source, flow.destination_port, flow.source_port
         )
 
 
@@ -78,19 +81,8 @@ class Rules:
         """
         if not self._rules or not headers.version:
             return None
-        v4 = headers.version == 4
-        size = 4 if v4 else 16
-        at = headers.network + (V4_SOURCE_AT if v4 else V6_SOURCE_AT)
-        guest = data[at : at + size]
-        at = headers.network + (V4_DESTINATION_AT if v4 else V6_DESTINATION_AT)
-        client = data[at : at + size]
-        guest_port = client_port = NO_PORT
-        if headers.kind in (TCP, UDP):
-            guest_port, client_port = u16(data, headers.transport), u16(data, headers.transport + 2)
-        for id, rule in self._rules.items():
-            if rule.matches(headers.version, headers.protocol, client, guest, client_port, guest_port):
-                return id
-        return None
+        flow = take_apart(headers.connection_key(data))
+        return next((id for id, rule in self._rules.items() if rule.fits(flow)), None)
 
 
 def dhcp_rules() -> dict[str, Rule]:

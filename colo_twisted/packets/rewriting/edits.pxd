@@ -4,6 +4,7 @@ from colo_twisted.packets.batch cimport Batch
 from colo_twisted.packets.fields cimport u32
 from colo_twisted.packets.rewriting.followed cimport Followed
 from colo_twisted.packets.headers cimport Headers
+from colo_twisted.packets.sequence cimport add
 from colo_twisted.packets.tcp_options cimport sack_at, syn_options, timestamps_at
 from colo_twisted.packets.rewriting.translation cimport (
     drop_blocks_beyond, has_block_beyond, set_long, set_word, shift_blocks, shift_quoted_seq
@@ -11,7 +12,6 @@ from colo_twisted.packets.rewriting.translation cimport (
 
 cdef int LENGTH_SIZE, VNET_LENGTH_SIZE, BOTH_SEEN, ICMP_CHECKSUM_AT, ACK_AT, CHECKSUM_AT, FIN, SEQ_AT, SYN, WINDOW_AT
 cdef int NO_SCALE, NO_CHECKSUM, NEEDS_CSUM
-cdef unsigned int _MODULUS_MASK
 
 
 cdef class Edits:

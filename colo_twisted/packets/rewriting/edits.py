@@ -18,11 +18,10 @@ from colo_twisted.packets.rewriting.translation import (
     shift_blocks,
     shift_quoted_seq,
 )
+from colo_twisted.packets.sequence import add
 from colo_twisted.packets.tcp import ACK_AT, CHECKSUM_AT, FIN, SEQ_AT, SYN, WINDOW_AT
 from colo_twisted.packets.tcp_options import NO_SCALE, sack_at, syn_options, timestamps_at
 from colo_twisted.packets.vnet import NEEDS_CSUM
-
-_MODULUS_MASK = 0xFFFFFFFF
 
 
 class Edits:
@@ -112,7 +111,7 @@ class Edits:
         """Make the guest's seq the primary's."""
         if known.offset:
             headers = self.headers
-            seq = (headers.seq - known.offset) & _MODULUS_MASK
+            seq = add(headers.seq, -known.offset)
             set_long(self._changed(), headers.transport + SEQ_AT, seq, self._checksum_at, False)
             self._counters.rewritten_seq += 1
 

@@ -1,10 +1,10 @@
 cimport cython
 
 from colo_twisted.packets.connections cimport Connection
-from colo_twisted.packets.sequence cimport later_of
+from colo_twisted.packets.sequence cimport add, before, distance, later_of
 
 cdef int LARGEST_SCALE, NO_SCALE
-cdef unsigned int _MODULUS_MASK, _HALF, _LARGEST_WINDOW
+cdef long long _LARGEST_WINDOW
 
 cpdef bytes reversed_key(bytes key, int version)
 
@@ -25,17 +25,13 @@ cdef class Followed(Connection):
     cpdef learn(self, unsigned int ack)
     cpdef note_client_stamp(self, unsigned int tsval)
     cpdef meet(self, unsigned int offset, unsigned int ts_offset)
-    @cython.locals(span="unsigned long long")
+    @cython.locals(span="long long")
     cpdef bint plausible(self, unsigned int seq) except -1
-    @cython.locals(ahead="unsigned int")
     cpdef bint guest_sent(self, unsigned int end) except -1
     cpdef guest_acked(self, unsigned int ack)
     cpdef client_sent(self, unsigned int seq, unsigned int length)
-    @cython.locals(ahead="unsigned int")
     cpdef client_acked(self, unsigned int ack, unsigned int window)
-    @cython.locals(ahead="unsigned int")
     cpdef unsigned int beyond(self, unsigned int number) noexcept
-    @cython.locals(ahead="unsigned int")
     cpdef unsigned int outrun(self, unsigned int number) noexcept
     cpdef bint acknowledged(self, unsigned int end) except -1
     cpdef unsigned int window_for(self, unsigned int ack, unsigned int client_ack, unsigned int window) noexcept

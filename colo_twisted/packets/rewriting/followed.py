@@ -9,7 +9,7 @@ the other. All sequence numbers here are in the guest's numbering; those of what
 from __future__ import annotations
 
 from colo_twisted.packets.connections import Connection
-from colo_twisted.packets.sequence import later_of
+from colo_twisted.packets.sequence import add, before, distance, later_of
 from colo_twisted.packets.tcp import LARGEST_SCALE
 from colo_twisted.packets.tcp_options import NO_SCALE
 
@@ -36,8 +36,6 @@ CLIENT_FIN = 4
 CLIENT_FIN_ACKED = 8
 BOTH_FINS_ACKED = 10
 
-_MODULUS_MASK = 0xFFFFFFFF
-_HALF = 0x7FFFFFFF
 _LARGEST_WINDOW = 0xFFFF
 
 
@@ -146,7 +144,7 @@ class Followed(Connection):
         self.offset = self.ts_offset = 0
         self.seen = GUEST_SEEN
         self.sent = self.shown = end
-        self.client_ack = (isn + 1) & _MODULUS_MASK
+        self.client_ack = add(isn, 1)
         self.rcv_known = False
         self.ts_seen = False
         self.guest_offers_scale = offers_scale
@@ -163,7 +161,7 @@ class Followed(Connection):
             self.client_scale = self.guest_scale = 0
         else:
             self.guest_scale = guest_scale
-            if self.proposed and ((ack - self.proposed_isn - 1) & _MODULUS_MASK) <= _LARGEST_WINDOW:  # data on a SYN
+            if self.proposed and 0 <= distance(ack, add(self.proposed_isn, 1)) <= _LARGEST_WINDOW:  # data on a SYN
                 self.client_scale = 0 if self.proposed_scale == NO_SCALE else self.proposed_scale
 
     def answered(self, scale: int) -> None:
@@ -175,7 +173,7 @@ class Followed(Connection):
 
     def learn(self, ack: int) -> None:
         """The client's first ack: that of the primary's SYN."""
-        self.offset = (self.isn + 1 - ack) & _MODULUS_MASK
+        self.offset = add(self.isn + 1, -ack)
         self.state = OPEN
         self.learnt = True
         self.seen = BOTH_SEEN
@@ -199,69 +197,65 @@ class Followed(Connection):
         if not self.rcv_known:
             return True
         span = _LARGEST_WINDOW << self.guest_scale
-        return ((seq - self.rcv_nxt + span) & _MODULUS_MASK) <= 2 * span
+        return -span <= distance(seq, self.rcv_nxt) <= span
 
     def guest_sent(self, end: int) -> bool:
         """The guest's segment ends there; whether it has been seen to have sent more than before."""
         if not self.seen & GUEST_SEEN:
             self.seen |= GUEST_SEEN
             self.sent = self.shown = end
-            if self.seen & CLIENT_SEEN and ((self.client_ack - end) & _MODULUS_MASK) <= _HALF:
+            if self.seen & CLIENT_SEEN and not before(self.client_ack, end):
                 self.sent = self.client_ack
             return True
-        ahead = (end - self.shown) & _MODULUS_MASK
-        if ahead == 0 or ahead > _HALF:
+        if distance(end, self.shown) <= 0:
             return False
         self.shown = end
-        if ((end - self.sent) & _MODULUS_MASK) <= _HALF:
+        if not before(end, self.sent):
             self.sent = end
         return True
 
     def guest_acked(self, ack: int) -> None:
         """The guest has received up to there."""
-        if not self.rcv_known or ((ack - self.rcv_nxt) & _MODULUS_MASK) <= _HALF:
+        if not self.rcv_known or not before(ack, self.rcv_nxt):
             self.rcv_known = True
             self.rcv_nxt = ack
-        if self.fins & CLIENT_FIN and ((ack - self.client_fin) & _MODULUS_MASK) <= _HALF:
+        if self.fins & CLIENT_FIN and not before(ack, self.client_fin):
             self.fins |= CLIENT_FIN_ACKED
 
     def client_sent(self, seq: int, length: int) -> None:
         """A client's segment of SEG.LEN ``length`` was given to the guest: if it is the next, it takes it."""
-        if length and self.rcv_known and ((self.rcv_nxt - seq) & _MODULUS_MASK) < length:
-            self.rcv_nxt = (seq + length) & _MODULUS_MASK
+        if self.rcv_known and 0 <= distance(self.rcv_nxt, seq) < length:
+            self.rcv_nxt = add(seq, length)
 
     def client_acked(self, ack: int, window: int) -> None:
         """The client acknowledges up to there, and has a window."""
         if self.seen & CLIENT_SEEN:
-            ahead = (ack - self.client_ack) & _MODULUS_MASK
-            if ahead > _HALF:
+            if before(ack, self.client_ack):
                 return
         else:
             self.seen |= CLIENT_SEEN
-            if self.seen & GUEST_SEEN and ((ack - self.sent) & _MODULUS_MASK) <= _HALF:
+            if self.seen & GUEST_SEEN and not before(ack, self.sent):
                 self.sent = ack
         self.client_ack = ack
         self.window = window
-        if self.fins & GUEST_FIN and ((ack - self.guest_fin) & _MODULUS_MASK) <= _HALF:
+        if self.fins & GUEST_FIN and not before(ack, self.guest_fin):
             self.fins |= GUEST_FIN_ACKED
 
     def beyond(self, number: int) -> int:
         """How far a number lies beyond what the guest has sent; 0 if it doesn't, or that isn't known."""
-        ahead = (number - self.sent) & _MODULUS_MASK
-        return ahead if self.seen == BOTH_SEEN and ahead <= _HALF else 0
+        return max(0, distance(number, self.sent)) if self.seen == BOTH_SEEN else 0
 
     def outrun(self, number: int) -> int:
         """How far a number lies beyond what the guest has been seen to have sent; 0 if it doesn't."""
-        ahead = (number - self.shown) & _MODULUS_MASK
-        return ahead if self.seen == BOTH_SEEN and ahead <= _HALF else 0
+        return max(0, distance(number, self.shown)) if self.seen == BOTH_SEEN else 0
 
     def acknowledged(self, end: int) -> bool:
         """Whether the client has acknowledged up to there."""
-        return self.seen == BOTH_SEEN and ((self.client_ack - end) & _MODULUS_MASK) <= _HALF
+        return self.seen == BOTH_SEEN and not before(self.client_ack, end)
 
     def window_for(self, ack: int, client_ack: int, window: int) -> int:
         """The window field whose edge with a lower ``ack`` is that of the client's."""
-        return min(window + (((client_ack - ack) & _MODULUS_MASK) >> self.client_scale), _LARGEST_WINDOW)
+        return min(window + (distance(client_ack, ack) >> self.client_scale), _LARGEST_WINDOW)
 
     def over(self) -> bool:
         """Whether both FINs have been acknowledged."""
@@ -282,10 +276,10 @@ class Followed(Connection):
 
     def stamp(self, tsval: int) -> int:
         """The guest's TSval as the client shall see it."""
-        if not self.ts_seen or ((tsval - self.ts_newest) & _MODULUS_MASK) <= _HALF:
+        if not self.ts_seen or not before(tsval, self.ts_newest):
             self.ts_seen = True
             self.ts_newest = tsval
-        return (tsval - self.ts_offset) & _MODULUS_MASK
+        return add(tsval, -self.ts_offset)
 
     def note_client_stamp(self, tsval: int) -> None:
         """The guest is given this TSval of the client's."""
@@ -293,12 +287,12 @@ class Followed(Connection):
 
     def learn_echo(self, tsecr: int) -> None:
         """The client echoes the primary's SYN; the guest's own has the newest TSval."""
-        self.ts_offset = (self.ts_newest - tsecr) & _MODULUS_MASK
+        self.ts_offset = add(self.ts_newest, -tsecr)
 
     def echo(self, tsecr: int, believed: bool) -> int:
         """A client's TSecr as the guest shall see it; one above all that the guest has sent moves the offset."""
-        mine = (tsecr + self.ts_offset) & _MODULUS_MASK
-        if believed and self.ts_seen and 0 < ((mine - self.ts_newest) & _MODULUS_MASK) <= _HALF:
-            self.ts_offset = (self.ts_newest - tsecr) & _MODULUS_MASK
+        mine = add(tsecr, self.ts_offset)
+        if believed and self.ts_seen and distance(mine, self.ts_newest) > 0:
+            self.ts_offset = add(self.ts_newest, -tsecr)
             return self.ts_newest
         return mine

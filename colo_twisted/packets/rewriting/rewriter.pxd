@@ -6,12 +6,13 @@ from colo_twisted.packets.fields cimport u32
 from colo_twisted.packets.rewriting.followed cimport Followed, reversed_key
 from colo_twisted.packets.rewriting.following cimport Following
 from colo_twisted.packets.headers cimport Headers
+from colo_twisted.packets.sequence cimport add, distance, later_of
 from colo_twisted.packets.tcp_options cimport timestamps_at
 from colo_twisted.packets.rewriting.translation cimport quoted_key, quoted_tcp
 
 cdef int CLOSED, GUEST_SEEN, OPENING, PROPOSED, V6_FIRST_INFORMATIONAL, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_TCP
 cdef int V4_SOURCE_AT, V6_SOURCE_AT, CONTROL, FRAGMENT, MALFORMED, TCP, ACK, ACK_AT, FIN, RST, SYN, NO_SCALE
-cdef unsigned int _MODULUS_MASK, _LARGEST_WINDOW
+cdef long long _LARGEST_WINDOW
 
 
 cdef class Rewriter:

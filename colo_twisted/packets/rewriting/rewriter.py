@@ -24,7 +24,7 @@ from colo_twisted.packets.rewriting.followed import CLOSED, GUEST_SEEN, OPENING,
 from colo_twisted.packets.rewriting.following import Following
 from colo_twisted.packets.rewriting.rewrites import RewriterCounters
 from colo_twisted.packets.rewriting.translation import quoted_key, quoted_tcp
-from colo_twisted.packets.sequence import later_of
+from colo_twisted.packets.sequence import add, distance, later_of
 from colo_twisted.packets.tcp import ACK, ACK_AT, FIN, RST, SYN
 from colo_twisted.packets.tcp_options import NO_SCALE, timestamps_at
 from colo_twisted.packets.vnet import with_vnet_headers
@@ -32,7 +32,6 @@ from colo_twisted.packets.vnet import with_vnet_headers
 V4_ERRORS = frozenset((3, 4, 11, 12))  # ICMP's types that quote a packet (RFC 792)
 MAC = 6  # bytes
 
-_MODULUS_MASK = 0xFFFFFFFF
 _LARGEST_WINDOW = 0xFFFF
 
 
@@ -139,8 +138,8 @@ class Rewriter:
         if headers.flags & RST:
             return headers.seq == known.rcv_nxt
         if headers.flags & SYN:  # both have opened
-            return ((headers.seq + 1) & _MODULUS_MASK) == known.rcv_nxt
-        return ((headers.seq - known.rcv_nxt) & _MODULUS_MASK) <= _LARGEST_WINDOW
+            return add(headers.seq, 1) == known.rcv_nxt
+        return 0 <= distance(headers.seq, known.rcv_nxt) <= _LARGEST_WINDOW
 
     def _calm(self, known: Followed) -> None:
         """
@@ -149,7 +148,7 @@ class Rewriter:
         With the guest's own number in it the guest lets it pass, and waits for the SYN-ACK; else it would send a reset.
         """
         if self.following.alone and not known.rcv_known:
-            self._edits.put_ack((known.isn + 1) & _MODULUS_MASK)
+            self._edits.put_ack(add(known.isn, 1))
             self._learn_echo(known)
             self._edits.put_echo(known, False)
 
@@ -170,7 +169,7 @@ class Rewriter:
         headers = self._headers
         acknowledges = (headers.flags & ACK) != 0
         if acknowledges:
-            self._edits.put_ack((headers.ack + known.offset) & _MODULUS_MASK)
+            self._edits.put_ack(add(headers.ack, known.offset))
             self._edits.put_echo(known, False)
         if headers.seq == known.rcv_nxt if known.rcv_known else known.isn_known and acknowledges:
             self.following.close(known)
@@ -179,17 +178,17 @@ class Rewriter:
         headers = self._headers
         edits = self._edits
         believed = known.plausible(headers.seq)
-        ack = (headers.ack + known.offset) & _MODULUS_MASK
+        ack = add(headers.ack, known.offset)
         ahead = 0
         if believed:
             self._note_incoming(known)
             known.client_acked(ack, headers.window)
             ahead = known.beyond(ack)
-        edits.put_ack((ack - ahead) & _MODULUS_MASK)
+        edits.put_ack(add(ack, -ahead))
         edits.put_echo(known, believed)
         edits.put_sack(known)
         if ahead:  # the window's edge stays where it is
-            edits.put_window(known.window_for((ack - ahead) & _MODULUS_MASK, ack, headers.window))
+            edits.put_window(known.window_for(add(ack, -ahead), ack, headers.window))
             self.counters.clamped += 1
             if not known.owed:
                 known.owed = True
@@ -203,14 +202,14 @@ class Rewriter:
         length = self._edits.segment_length()
         known.client_sent(headers.seq, length)
         if headers.flags & FIN:
-            known.client_end_fin((headers.seq + length) & _MODULUS_MASK)
+            known.client_end_fin(add(headers.seq, length))
 
     def _incoming_fragment(self, now: float) -> None:
         """The first fragment has the TCP header; how long the segment is isn't known yet."""
         known = self._of_fragment(True)
         if known is not None and self._headers.flags & ACK:
             self.following.use(known, now)
-            self._edits.put_ack((self._headers.ack + known.offset) & _MODULUS_MASK)
+            self._edits.put_ack(add(self._headers.ack, known.offset))
             self._edits.put_echo(known, False)
             self._edits.put_sack(known)
 
@@ -300,7 +299,7 @@ class Rewriter:
             known = self.following.add(key, now)
         if known is not None:
             seq = self._headers.seq
-            end = (seq + self._edits.segment_length()) & _MODULUS_MASK
+            end = add(seq, self._edits.segment_length())
             self.following.restart(known, seq, end, self._edits.offered_scale() != NO_SCALE)
         return known
 
@@ -322,7 +321,7 @@ class Rewriter:
         if closed and not known.over():
             self.following.reopen(known)  # a reset that the guest didn't take, or that it has not read yet
         length = self._edits.segment_length()
-        end = (headers.seq + length) & _MODULUS_MASK
+        end = add(headers.seq, length)
         if headers.flags & ACK:
             known.guest_acked(headers.ack)
         if headers.flags & FIN:
@@ -366,7 +365,7 @@ def owed_ack(known: Followed, packet: bytes, network: int, transport: int) -> by
     header is at ``network``, its TCP header at ``transport``.
     """
     ahead = known.outrun(known.client_ack)
-    ack = (known.client_ack - ahead) & _MODULUS_MASK
+    ack = add(known.client_ack, -ahead)
     window = known.window_for(ack, known.client_ack, known.window)
     at = timestamps_at(packet, transport, len(packet))
     timestamps = None

@@ -3,11 +3,11 @@ cimport cython
 from colo_twisted.packets.checksum cimport put_long, put_word, updated
 from colo_twisted.packets.fields cimport put_u16, put_u32, u16, u32
 from colo_twisted.packets.headers cimport Headers
+from colo_twisted.packets.sequence cimport add, before, distance
 
-cdef int ETHERNET_HEADER, TAG, OFFSET_MASK, PROTOCOL_DESTINATION_OPTIONS, PROTOCOL_FRAGMENT, PROTOCOL_HOP_BY_HOP
+cdef int OFFSET_MASK, PROTOCOL_DESTINATION_OPTIONS, PROTOCOL_FRAGMENT, PROTOCOL_HOP_BY_HOP
 cdef int PROTOCOL_ROUTING, PROTOCOL_TCP, V4_FRAGMENT_AT, V4_HEADER, V4_PROTOCOL_AT, V4_SOURCE_AT, V6_HEADER
-cdef int V6_NEXT_HEADER_AT, V6_SOURCE_AT, TCP, CHECKSUM_AT, OPTION_NOP, OPTION_SACK, SEQ_AT
-cdef unsigned int _MODULUS_MASK, _HALF
+cdef int V6_NEXT_HEADER_AT, V6_SOURCE_AT, TCP, CHECKSUM_AT, SEQ_AT
 
 cpdef set_long(bytearray data, Py_ssize_t at, unsigned int value, Py_ssize_t checksum_at, bint odd)
 cpdef set_word(bytearray data, Py_ssize_t at, unsigned int value, Py_ssize_t checksum_at)
@@ -15,9 +15,8 @@ cpdef set_word(bytearray data, Py_ssize_t at, unsigned int value, Py_ssize_t che
 cpdef shift_blocks(
     bytearray data, Py_ssize_t option, Py_ssize_t transport, unsigned int offset, Py_ssize_t checksum_at
 )
-@cython.locals(block=Py_ssize_t, ahead="unsigned int")
+@cython.locals(block=Py_ssize_t, end="unsigned int")
 cpdef bint has_block_beyond(const unsigned char* data, Py_ssize_t option, unsigned int most) except -1
-@cython.locals(block=Py_ssize_t, size=int)
 cpdef drop_blocks_beyond(
     bytearray data, Py_ssize_t option, Py_ssize_t transport, unsigned int most, Py_ssize_t checksum_at
 )

@@ -8,10 +8,8 @@ sums the pseudo header only, and stays.
 
 from __future__ import annotations
 
-from colo_twisted.packets.acknowledgments import replace
+from colo_twisted.packets.acknowledgments import blocks, keep_blocks
 from colo_twisted.packets.checksum import put_long, put_word, updated
-from colo_twisted.packets.ethernet import HEADER_SIZE as ETHERNET_HEADER
-from colo_twisted.packets.ethernet import TAG
 from colo_twisted.packets.fields import Bytes, put_u16, put_u32, u16, u32
 from colo_twisted.packets.headers import Headers
 from colo_twisted.packets.ip import (
@@ -30,13 +28,11 @@ from colo_twisted.packets.ip import (
     V6_SOURCE_AT,
 )
 from colo_twisted.packets.kinds import TCP
-from colo_twisted.packets.tcp import CHECKSUM_AT, OPTION_NOP, OPTION_SACK, SEQ_AT
+from colo_twisted.packets.sequence import add, before, distance
+from colo_twisted.packets.tcp import CHECKSUM_AT, SEQ_AT
 
 NO_CHECKSUM = -1
 PORTS_AND_SEQ = 8  # the least of a transport header that an ICMP error quotes (RFC 792)
-
-_MODULUS_MASK = 0xFFFFFFFF
-_HALF = 0x7FFFFFFF
 
 
 def set_long(data: bytearray, at: int, value: int, checksum_at: int, odd: bool) -> None:
@@ -59,28 +55,23 @@ def shift_blocks(data: bytearray, option: int, transport: int, offset: int, chec
     """Add ``offset`` to the edges in a SACK option (RFC 2018)."""
     odd = ((option - transport) & 1) != 0
     for edge in range(option + 2, option + data[option + 1], 4):
-        set_long(data, edge, (u32(data, edge) + offset) & _MODULUS_MASK, checksum_at, odd)
+        set_long(data, edge, add(u32(data, edge), offset), checksum_at, odd)
 
 
 def has_block_beyond(data: Bytes, option: int, most: int) -> bool:
     """Whether a block of a SACK option ends beyond ``most``."""
     for block in range(option + 2, option + data[option + 1], 8):
-        ahead = (u32(data, block + 4) - most) & _MODULUS_MASK
-        if 0 < ahead <= _HALF:
+        end = u32(data, block + 4)
+        if distance(end, most) > 0:
             return True
     return False
 
 
 def drop_blocks_beyond(data: bytearray, option: int, transport: int, most: int, checksum_at: int) -> None:
     """Make NOPs of the blocks of a SACK option that end beyond ``most``, and of all of it if none is left."""
-    size = data[option + 1]
-    kept = b""
-    for block in range(option + 2, option + size, 8):
-        if ((u32(data, block + 4) - most - 1) & _MODULUS_MASK) > _HALF:
-            kept += bytes(data[block : block + 8])
-    left = bytes((OPTION_SACK, 2 + len(kept))) + kept if kept else b""
     partial = u16(data, transport + CHECKSUM_AT)
-    replace(data, option, left.rjust(size, bytes((OPTION_NOP,))), transport)
+    within = [block for block in blocks(data, option) if before(u32(block, 4), add(most, 1))]
+    keep_blocks(data, option, transport, within)
     if checksum_at == NO_CHECKSUM:
         put_u16(data, transport + CHECKSUM_AT, partial)
 
@@ -128,12 +119,8 @@ def quoted_key(data: bytes, headers: Headers, tcp: int) -> bytes:
     """The key of the connection whose packet is quoted behind an ICMP error's ``headers``, as its sender's own."""
     addresses = headers.payload + (V4_SOURCE_AT if headers.version == 4 else V6_SOURCE_AT)
     key = data[addresses : addresses + (8 if headers.version == 4 else 32)] + data[tcp : tcp + 4]
-    if headers.network == headers.start + ETHERNET_HEADER:
-        return key
-    tags = [
-        bytes((data[tag] & 0x0F, data[tag + 1])) for tag in range(headers.start + ETHERNET_HEADER, headers.network, TAG)
-    ]
-    return b"".join([bytes((TCP, headers.version)), *tags, key])
+    vlans = headers.vlans(data)
+    return bytes((TCP, headers.version)) + vlans + key if vlans else key
 
 
 def shift_quoted_seq(data: bytearray, tcp: int, end: int, offset: int, checksum_at: int) -> None:
@@ -141,7 +128,7 @@ def shift_quoted_seq(data: bytearray, tcp: int, end: int, offset: int, checksum_
     own = tcp + CHECKSUM_AT
     whole = own + 2 <= end
     before = (u16(data, tcp + SEQ_AT), u16(data, tcp + SEQ_AT + 2), u16(data, own) if whole else 0)
-    seq = (u32(data, tcp + SEQ_AT) + offset) & _MODULUS_MASK
+    seq = add(u32(data, tcp + SEQ_AT), offset)
     set_long(data, tcp + SEQ_AT, seq, own if whole else NO_CHECKSUM, False)
     if checksum_at == NO_CHECKSUM:
         return

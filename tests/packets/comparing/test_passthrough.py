@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colo_twisted.packets.comparing.passthrough import NO_PORT, Network, Rule, Rules, dhcp_rules
+from colo_twisted.packets.comparing.passthrough import Network, Rule, Rules, dhcp_rules
 from colo_twisted.packets.headers import Headers
+from colo_twisted.packets.keys import NO_PORT
 from tests.support.internet import V4, V6, ethernet, icmp, tcp, udp, v4, v6
 
 GUEST, CLIENT = V4
