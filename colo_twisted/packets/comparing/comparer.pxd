@@ -20,5 +20,5 @@ cdef class Comparer(Intake):
     cpdef flush(self, long long mark, double now)
     @cython.locals(held=Held)
     cdef _take_marked(self, Flow flow, long long mark, list going)
-    @cython.locals(held_bytes=Py_ssize_t, verdict=int)
+    @cython.locals(verdict=int)
     cdef _restart(self, Flow flow, long long mark, double now)

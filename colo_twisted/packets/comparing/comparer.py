@@ -84,9 +84,7 @@ class Comparer(Intake):
 
     def _forget_secondary(self) -> None:
         for flow in self.flows.all():
-            self.tally.held_bytes -= flow.held_bytes
             flow.forget_secondary()
-            self.tally.held_bytes += flow.held_bytes
 
     def flush(self, mark: int, now: float) -> Batch | None:
         """
@@ -112,7 +110,6 @@ class Comparer(Intake):
         return self.finish()
 
     def _take_marked(self, flow: Flow, mark: int, going: list[Held]) -> None:
-        self.tally.held_bytes -= flow.held_bytes
         later = []
         while flow.primary_head is not None:
             held = flow.pop_primary()
@@ -123,7 +120,6 @@ class Comparer(Intake):
                 later.append(held)
         for held in later:
             flow.hold_primary(held)
-        self.tally.held_bytes += flow.held_bytes
 
     def _restart(self, flow: Flow, mark: int, now: float) -> None:
         if flow.protection == PASSED or flow.rule is not None:
@@ -136,9 +132,7 @@ class Comparer(Intake):
         flow.protection = FOLLOWED
         if flow.mark != mark:
             flow.mark = 0
-        held_bytes = flow.held_bytes
         verdict = flow.restart(self.outlet, now)
-        self.tally.held_bytes += flow.held_bytes - held_bytes
         flow.mark = 0
         if verdict != EQUAL:
             self._diverge(flow, verdict, now)

@@ -84,7 +84,7 @@ class DatagramFlow(Flow):
         held.following = None
         held.queued = False
         self.secondary_count -= 1
-        self.held_bytes -= held.cost
+        self.count_held(-held.cost)
 
 
 def first_difference(one: Held, other: Held) -> int:

@@ -87,6 +87,7 @@ class FlowTable:
         else:
             flow = StreamFlow(key, now)
         flow.kind = kind
+        flow.tally = self._tally
         if not self._connections.add(flow):
             self._tally.dropped_table_full += 1
             return None
@@ -129,8 +130,6 @@ class FlowTable:
         flow = self.begin(known.key, held, now, True)
         if flow is not None and known.next_syn is not None:  # the secondary was first
             flow.receive_secondary(known.next_syn, self._outlet, known.next_syn_since)
-            self._tally.held_bytes += flow.held_bytes
-        self._tally.held_bytes -= known.held_bytes
         known.empty()
         return flow
 
@@ -140,9 +139,7 @@ class FlowTable:
         if known.placed or known.protection != FOLLOWED or held.flags & (SYN | RST):
             return
         self._unprotect(known, held.since)
-        self._tally.held_bytes -= known.held_bytes
         known.forget_secondary()
-        self._tally.held_bytes += known.held_bytes
 
     # flows are let go
 
@@ -158,9 +155,7 @@ class FlowTable:
             self.pass_on(flow, now)
 
     def _abandon(self, flow: Flow, now: float) -> None:
-        held_bytes = flow.held_bytes
         flow.abandon(self._outlet, now)
-        self._tally.held_bytes += flow.held_bytes - held_bytes
         self.rest(flow)
 
     def hold(self) -> None:

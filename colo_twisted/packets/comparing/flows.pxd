@@ -2,6 +2,7 @@ cimport cython
 
 from colo_twisted.packets.connections cimport Connection
 from colo_twisted.packets.comparing.held cimport Held, Outlet
+from colo_twisted.packets.comparing.tally cimport Tally
 
 cdef int EQUAL, UNMATCHED, DIVERGED, FOLLOWED, NAMING
 
@@ -15,6 +16,7 @@ cdef class Flow(Connection):
     cdef public Py_ssize_t primary_count, secondary_count
     cdef public Py_ssize_t differs_at, held_bytes
     cdef public Held differing
+    cdef public Tally tally
     cdef public bint ended
     cdef public long long mark
 
@@ -32,6 +34,7 @@ cdef class Flow(Connection):
     cpdef double deadline(self, double patience) except -1
     cpdef int overdue(self, double patience, double now) except -1
     cpdef bint engaged(self) except -1
+    cpdef count_held(self, Py_ssize_t bytes_more)
     cpdef hold_primary(self, Held held)
     cpdef hold_secondary(self, Held held)
     @cython.locals(held=Held)

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from colo_twisted.packets.comparing.held import Held, Outlet
 from colo_twisted.packets.comparing.protection import DIVERGED, FOLLOWED, NAMING
+from colo_twisted.packets.comparing.tally import Tally
 from colo_twisted.packets.comparing.verdicts import EQUAL, UNMATCHED
 from colo_twisted.packets.connections import Connection
 
 NEVER = float("inf")
+
+_NOBODYS = Tally()  # of flows that are in no table
 
 
 class Flow(Connection):
@@ -36,6 +39,7 @@ class Flow(Connection):
         "secondary_count",
         "secondary_head",
         "secondary_tail",
+        "tally",
         "watched_until",
     )
 
@@ -55,6 +59,7 @@ class Flow(Connection):
         self.mark = 0  # the newest checkpoint's, if the primary has sent anything since; the caller sees to that
         self.ended = False  # its lifetime is shorter now
         self.held_bytes = 0  # what both queues cost
+        self.tally = _NOBODYS  # where that is counted, too
         self.differing: Held | None = None  # the secondary's packet in which a difference was found
         self.differs_at = 0  # of the last divergence: the first byte that differs, from the payload's beginning
 
@@ -117,6 +122,11 @@ class Flow(Connection):
 
     # the queues
 
+    def count_held(self, bytes_more: int) -> None:
+        """So much more is held here; negative: less."""
+        self.held_bytes += bytes_more
+        self.tally.held_bytes += bytes_more
+
     def engaged(self) -> bool:
         return self.primary_head is not None or self.secondary_head is not None or self.protection in (DIVERGED, NAMING)
 
@@ -129,7 +139,7 @@ class Flow(Connection):
             self.primary_tail.following = held
         self.primary_tail = held
         self.primary_count += 1
-        self.held_bytes += held.cost
+        self.count_held(held.cost)
 
     def hold_secondary(self, held: Held) -> None:
         """Put a packet at the end of the secondary's queue."""
@@ -140,7 +150,7 @@ class Flow(Connection):
             self.secondary_tail.following = held
         self.secondary_tail = held
         self.secondary_count += 1
-        self.held_bytes += held.cost
+        self.count_held(held.cost)
 
     def pop_primary(self) -> Held:
         """Take the first out of the primary's queue, which isn't empty."""
@@ -152,7 +162,7 @@ class Flow(Connection):
         held.following = None
         held.queued = False
         self.primary_count -= 1
-        self.held_bytes -= held.cost
+        self.count_held(-held.cost)
         return held
 
     def pop_secondary(self) -> None:
@@ -165,4 +175,4 @@ class Flow(Connection):
         held.following = None
         held.queued = False
         self.secondary_count -= 1
-        self.held_bytes -= held.cost
+        self.count_held(-held.cost)

@@ -165,9 +165,7 @@ class Intake:
             self._drop_for_memory(flow, now)
             return
         self.tally.compared += 1
-        held_bytes = flow.held_bytes
-        verdict = flow.receive_primary(held, self.outlet, now)
-        self._settle(flow, held, verdict, held_bytes, now)
+        self._settle(flow, held, flow.receive_primary(held, self.outlet, now), now)
 
     def _hold_or_pass(self, flow: Flow, held: Held) -> None:
         """A packet of a flow that isn't compared."""
@@ -176,7 +174,6 @@ class Intake:
                 self.tally.dropped_queue_full += 1
                 return
             flow.hold_primary(held)
-            self.tally.held_bytes += held.cost
             self._fresh.append(held)
             return
         self.tally.unprotected += 1
@@ -240,9 +237,7 @@ class Intake:
                 self._diverge(flow, MEMORY_FULL, now)
             return
         flow.last_used = now
-        held_bytes = flow.held_bytes
-        verdict = flow.receive_secondary(held, self.outlet, now)
-        self._settle(flow, held, verdict, held_bytes, now)
+        self._settle(flow, held, flow.receive_secondary(held, self.outlet, now), now)
 
     # what comes of it
 
@@ -250,14 +245,11 @@ class Intake:
         """What both have sent by the batch's end goes, though a packet's rest must wait."""
         for flow in self._parting:
             if flow.protection == FOLLOWED:
-                held_bytes = flow.held_bytes
                 flow.part_head(self.outlet, now)
-                self.tally.held_bytes += flow.held_bytes - held_bytes
         self._parting.clear()
 
-    def _settle(self, flow: Flow, held: Held, verdict: int, held_bytes: int, now: float) -> None:
-        """A flow has looked at a packet; it held so many bytes before."""
-        self.tally.held_bytes += flow.held_bytes - held_bytes
+    def _settle(self, flow: Flow, held: Held, verdict: int, now: float) -> None:
+        """A flow has looked at a packet."""
         if verdict != EQUAL:
             self._diverge(flow, verdict, now)
         if held.queued:
@@ -291,9 +283,7 @@ class Intake:
         flow.protection = DIVERGED
         flow.differing = None
         flow.differs_at = 0
-        self.tally.held_bytes -= flow.held_bytes
         flow.forget_secondary()
-        self.tally.held_bytes += flow.held_bytes
 
     def _drop_for_memory(self, flow: Flow, now: float) -> None:
         """There is no room for a packet of the primary's: a network may drop what is sent again."""
