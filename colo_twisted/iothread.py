@@ -19,6 +19,8 @@ class IOThreadProperties(Properties):
     poll_max_ns: str | None = prop(Ignored(), "taken", default=None, name="poll-max-ns")
     poll_grow: str | None = prop(Ignored(), "taken", default=None, name="poll-grow")
     poll_shrink: str | None = prop(Ignored(), "taken", default=None, name="poll-shrink")
+    thread_pool_min: str | None = prop(Ignored(), "taken", default=None, name="thread-pool-min")
+    thread_pool_max: str | None = prop(Ignored(), "taken", default=None, name="thread-pool-max")
     aio_max_batch: str | None = prop(Ignored(), "taken", default=None, name="aio-max-batch")
 
 

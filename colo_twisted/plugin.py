@@ -83,7 +83,9 @@ def makeService(options: Options) -> IService:
     if options.twistd is None:
         return machine
     service = _TwistdService(options.twistd)
-    _Signals(machine, reactor).setServiceParent(service)  # first: SIGTERM may come while an up script runs
+    signals = _Signals(reactor)
+    machine.on_quit = signals.stop
+    signals.setServiceParent(service)  # first: SIGTERM may come while an up script runs
     machine.setServiceParent(service)
     return service
 
@@ -146,20 +148,19 @@ def _quiet_about(known: StartError, line: str | None, otherwise: _Hook) -> _Hook
 
 class _Signals(Service):
     """
-    SIGTERM is an orderly end, with exit status 0; SIGUSR2 logs the counters; SIGHUP is ignored.
+    SIGTERM is an orderly end, with exit status 0; SIGHUP and SIGUSR2 are ignored.
 
     Twisted's own handler for SIGTERM ends the process by that signal after its shutdown, which a
     service manager may take for a crash; for SIGHUP it has none.
     """
 
-    def __init__(self, machine: Machine, reactor: Any) -> None:
-        self._machine = machine
+    def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
 
     def privilegedStartService(self) -> None:
         super().privilegedStartService()
-        signal.signal(signal.SIGHUP, lambda *_: None)  # not SIG_IGN, which the scripts would inherit
-        signal.signal(signal.SIGUSR2, lambda *_: self._reactor.callFromThread(self._machine.log_counters))
+        for number in (signal.SIGHUP, signal.SIGUSR2):  # which would end the process
+            signal.signal(number, lambda *_: None)  # not SIG_IGN, which the scripts would inherit
         self._take_sigterm()
 
     def startService(self) -> None:
@@ -173,8 +174,9 @@ class _Signals(Service):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 
     def _take_sigterm(self) -> None:
-        signal.signal(signal.SIGTERM, lambda *_: self._reactor.callFromThread(self._stop))
+        signal.signal(signal.SIGTERM, lambda *_: self._reactor.callFromThread(self.stop))
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """End the process, in order."""
         with suppress(ReactorNotRunning):  # a second SIGTERM while the first is still obeyed
             self._reactor.stop()

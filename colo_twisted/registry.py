@@ -16,6 +16,7 @@ from colo_twisted.chardev.socket import SOCKET
 from colo_twisted.checkpoint.command import CHECKPOINT_COMMAND
 from colo_twisted.compare.compare import COLO_COMPARE
 from colo_twisted.compare.passthrough import COLO_PASSTHROUGH
+from colo_twisted.control.monitor import CONTROL
 from colo_twisted.failover.peer import COLO_PEER
 from colo_twisted.interfaces import IObjectType
 from colo_twisted.iothread import IOTHREAD
@@ -29,8 +30,7 @@ from colo_twisted.netfilter.mirror import MIRROR
 from colo_twisted.netfilter.redirector import REDIRECTOR
 from colo_twisted.netfilter.rewriter import REWRITER
 from colo_twisted.options.declare import ObjectType
-from colo_twisted.options.errors import OptionError
-from colo_twisted.options.kinds import one_of
+from colo_twisted.options.errors import OptionError, UnknownType
 
 _NOT_HERE = {
     "filter-replay": "record and replay is QEMU's own",
@@ -42,6 +42,7 @@ _OURS: dict[str, tuple[ObjectType, ...]] = {
     "chardev": (SOCKET, PAIR, NULL),
     "netdev": (TAP, stream.SOCKET, stream.STREAM),
     "device": DEVICES,
+    "mon": (CONTROL,),
     "object": (
         MIRROR,
         REDIRECTOR,
@@ -70,7 +71,7 @@ class Registry:
             raise OptionError(f"the type '{name}' is not available: {_NOT_HERE[name]}")
         known = self.all(option)
         if name not in known:
-            raise OptionError(f"there is no type '{name}' (there are: {one_of(known)})")
+            raise UnknownType(option, name, known)
         return known[name]
 
     def all(self, option: str) -> Mapping[str, IObjectType]:

@@ -105,9 +105,6 @@ class Program:
             raise Failed(f"{self.name} exited with {self._popen.returncode}")
         return self.output
 
-    def signal(self, number: signal.Signals) -> None:
-        self._popen.send_signal(number)
-
     def stop(self) -> int:
         """End it, if it runs; its exit status."""
         if self.running:

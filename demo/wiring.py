@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from colo_twisted.ctl.address import UnixAddress
+from colo_twisted.ctl.client import Client
+from colo_twisted.ctl.errors import Trouble
 from demo.hosts import Host, Hosts
-from demo.programs import Program, wait_until
+from demo.programs import Failed, Program
 
 TWISTD = Path(sys.executable).with_name("twistd")
 
@@ -76,6 +78,8 @@ class Colo:
     def __init__(self, host: Host, options: str, folder: Path) -> None:
         words = [word.format(folder=folder, between=BETWEEN) for word in options.split()]
         pidfile = f"--pidfile={folder / host.name}.pid"
+        self._control = UnixAddress(str(folder / f"{host.name}.qmp"))
+        words += ["-qmp", f"{self._control},server=on,wait=off"]
         self._program: Program = host.start("twistd", str(TWISTD), "--nodaemon", pidfile, "colo", *words)
         self._program.wait_for("colo: running")
 
@@ -88,18 +92,17 @@ class Colo:
         return [line for line in lines if re.search(pattern, line)]
 
     def counters(self) -> Counters:
-        """What each of its parts has counted, by kind and id: SIGUSR2 makes it log a table of that."""
-        tables = self._tables()
-        self._program.signal(signal.SIGUSR2)
-        wait_until(lambda: len(self._tables()) > len(tables), f"{self._program.name} logging its counters")
+        """What each of its parts has counted, by kind and id; not what serves this question. Raises Failed."""
+        try:
+            with Client(self._control) as client:
+                rows = client.execute("query-stats")
+        except Trouble as trouble:
+            raise Failed(f"{self._program.name}: {trouble}") from None
         return {
-            " ".join(row.split()[:2]): {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", row)}
-            for row in self._tables()[-1].splitlines()
+            f"{row['kind']} {row['id']}": {name: value for name, value in row["counters"].items() if value}
+            for row in rows
+            if row["kind"] != "monitor" and not row["id"].startswith("compat_monitor")
         }
-
-    def _tables(self) -> list[str]:
-        """Each table logged up to now: a line that announces it, and an indented row for each part."""
-        return re.findall(r"colo: counters\n((?:\s.*\n)+)", self._program.output)
 
     def stop(self) -> int:
         return self._program.stop()

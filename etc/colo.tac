@@ -35,7 +35,7 @@ except (UsageError, StartError) as error:
 
 
 class Counted(Resource):
-    """The table that `twistd colo` logs on SIGUSR2; signals are this application's own business."""
+    """The table that `twistd colo` logs at its end. (A -qmp among its options would serve colo-ctl, too.)"""
 
     isLeaf = True
 

@@ -10,9 +10,11 @@ from colo_twisted.chardev.pair import PairEnd
 from colo_twisted.chardev.socket import SocketChardev
 from colo_twisted.checkpoint.command import CheckpointCommand
 from colo_twisted.checkpoint.xen import XenCheckpointer
+from colo_twisted.compare.compare import ColoCompare
 from colo_twisted.failover.peer import ColoPeer
 from colo_twisted.interfaces import (
     IChain,
+    IChangeable,
     IChardev,
     ICheckpointed,
     ICheckpointer,
@@ -21,6 +23,8 @@ from colo_twisted.interfaces import (
     IMachine,
     INetdev,
     IObject,
+    IRetiring,
+    IUser,
 )
 from colo_twisted.iothread import IOThread
 from colo_twisted.machine import Machine
@@ -53,6 +57,9 @@ from tests.support.wires import RecordingRewriter
         (IColoPeer, ColoPeer),
         *((ICheckpointed, made) for made in (FilterRewriter, RecordingRewriter)),
         (IObject, IOThread),
+        *((IChangeable, made) for made in (FilterBuffer, FilterMirror, FilterRedirector, FilterDrop, ColoCompare)),
+        *((IRetiring, made) for made in (ColoCompare, FilterRewriter)),
+        (IUser, ColoCompare),
         (ITun, KernelTun),
     ],
 )

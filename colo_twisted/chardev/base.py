@@ -13,6 +13,7 @@ class Chardev:
     """Holds the place of the front end; subclasses carry frames."""
 
     counters: Counters
+    peer: str | None = None
 
     def __init__(self, id: str) -> None:
         self.id = id
@@ -25,6 +26,13 @@ class Chardev:
 
     def detach(self) -> None:
         self.front_end = None
+
+    def flush(self) -> bool:
+        """Nothing waits."""
+        return True
+
+    def drain(self) -> None:
+        """Nothing comes but by itself."""
 
     def open(self) -> None:
         """Nothing to bind."""

@@ -26,6 +26,7 @@ class NullChardev(Chardev):
 
     connected = True
     backlog = 0
+    filename = "null"
 
     def __init__(self, properties: Properties, machine: IMachine) -> None:
         super().__init__(properties.id)

@@ -73,6 +73,14 @@ class PairEnd(Chardev):
         self._turn_awaited = False
 
     @property
+    def filename(self) -> str:
+        return f"pair:{self.other.id}"
+
+    @property
+    def peer(self) -> str | None:  # type: ignore[override]
+        return self.other.front_end.owner if self.connected and self.other.front_end is not None else None
+
+    @property
     def connected(self) -> bool:
         return self.front_end is not None and self.other.front_end is not None
 
@@ -107,6 +115,11 @@ class PairEnd(Chardev):
             self._defer(framed)
         else:
             self._deliver(framed)
+
+    def drain(self) -> None:
+        """Take what the other end has put off."""
+        for _ in range(len(self.other._deferred)):
+            self.other._deliver(self.other._pop_deferred())
 
     def disconnect(self, reason: str) -> None:
         """The other end is this process: there is nobody to drop."""
@@ -144,11 +157,16 @@ class PairEnd(Chardev):
     def _deliver_deferred(self) -> None:
         self._turn_awaited = False
         for _ in range(min(len(self._deferred), MOST_A_TURN)):
-            batch = self._deferred.popleft()
-            self._deferred_bytes -= len(batch.data)
-            self._deliver(batch)
+            if not self._deferred:
+                break  # the first of them made somebody drain the rest
+            self._deliver(self._pop_deferred())
         if self._deferred:
             self._await_turn()
+
+    def _pop_deferred(self) -> Batch:
+        batch = self._deferred.popleft()
+        self._deferred_bytes -= len(batch.data)
+        return batch
 
 
 def _create(properties: PairProperties, machine: IMachine) -> tuple[PairEnd, PairEnd]:

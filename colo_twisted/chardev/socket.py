@@ -10,10 +10,13 @@ from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
 from colo_twisted.chardev.base import Chardev
+from colo_twisted.events import ChardevConnected, ChardevDisconnected
 from colo_twisted.interfaces import FrontEnd, IChardev, IMachine
 from colo_twisted.link.addresses import Address, DescriptorAddress, TCPAddress, UNIXAddress
-from colo_twisted.link.link import Link, LinkOptions
+from colo_twisted.link.link import Link
+from colo_twisted.link.listener import Listener, Serving
 from colo_twisted.link.properties import ServerOrClient, check_folder, check_socket, check_unix_path, link_claims
+from colo_twisted.link.reach import LinkOptions
 from colo_twisted.options.declare import ObjectType, prop
 from colo_twisted.options.errors import OptionError
 from colo_twisted.options.kinds import Boolean, Ignored, Integer, Only, OnlyOff, Port, Text
@@ -101,12 +104,23 @@ class SocketChardev(Chardev):
         self._report = Reporter(f"chardev {self.id}")
         self._wait = properties.server and properties.wait is not False
         self._waiting_line: IDelayedCall | None = None
+        self._events = machine.events
         self._link = Link(self._reactor, properties.link_options, self._report)
+        self._link.connection_changed = self._connection_changed
+        self._line: Link | Listener = self._link
         self.counters = self._link.counters
 
     @property
     def connected(self) -> bool:
-        return self._link.connected
+        return self._line.connected
+
+    @property
+    def filename(self) -> str:
+        return self._line.filename
+
+    @property
+    def peer(self) -> str | None:  # type: ignore[override]
+        return self._line.peer_name
 
     @property
     def backlog(self) -> int:
@@ -114,36 +128,58 @@ class SocketChardev(Chardev):
 
     def attach(self, front_end: FrontEnd) -> None:
         super().attach(front_end)
-        self._link.connection_changed = front_end.connection_changed
         self._link.pressure_changed = front_end.pressure_changed
         self._link.deliver_to(front_end.receive, front_end.vnet_hdr, front_end.decoder)
 
+    def serve(self, factory: Serving, owner: str, insecure: bool = False) -> None:
+        """
+        Have the factory's protocols at this address instead of a front end's frames.
+
+        A server has any number of clients then. Whoever connects is obeyed, so without ``insecure`` only this
+        host's permitted users may be able to: see link.listener.
+
+        @param owner: who it is for, in messages.
+        @raise StartError: it has a front end, or others could connect.
+        """
+        listener = Listener(self._reactor, self._link.options, factory, self._report, self._link.counters, insecure)
+        super().attach(FrontEnd(owner))
+        self._line = listener
+
     def detach(self) -> None:
         super().detach()
-        nobody = FrontEnd("nobody")
-        self._link.connection_changed = nobody.connection_changed
-        self._link.pressure_changed = nobody.pressure_changed
+        self._link.pressure_changed = FrontEnd("nobody").pressure_changed
         self._link.deliver_to(None)
+
+    def _connection_changed(self, connected: bool) -> None:
+        self._events.emit(ChardevConnected(self.id, self.peer or "") if connected else ChardevDisconnected(self.id))
+        if self.front_end is not None:
+            self.front_end.connection_changed(connected)
 
     def write(self, batch: Batch) -> None:
         self._link.write(batch)
+
+    def flush(self) -> bool:
+        return self._link.flush()
+
+    def drain(self) -> None:
+        self._link.drain()
 
     def disconnect(self, reason: str) -> None:
         self._link.disconnect(reason)
 
     def open(self) -> None:
-        self._link.open()
+        self._line.open()
 
     def start(self) -> Deferred[None] | None:
-        self._link.start()
+        self._line.start()
         if not self._wait:
             return None
         self._say_waiting()
-        return self._link.when_connected().addCallback(lambda _: self._cancel_waiting_line())
+        return self._line.when_connected().addCallback(lambda _: self._cancel_waiting_line())
 
     def close(self) -> Deferred[Any]:
         self._cancel_waiting_line()
-        return self._link.close()
+        return self._line.close()
 
     def _cancel_waiting_line(self) -> None:
         if self._waiting_line is not None and self._waiting_line.active():
@@ -151,7 +187,7 @@ class SocketChardev(Chardev):
 
     def _say_waiting(self) -> None:
         if not self.connected:
-            self._report.info(f"start-up waits for a client on {self._link} (wait=off would go on without)")
+            self._report.info(f"start-up waits for a client on {self._line} (wait=off would go on without)")
             self._waiting_line = self._reactor.callLater(WAITING_LINE_SECONDS, self._say_waiting)
 
 

@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from colo_twisted.checkpoint import program
 from colo_twisted.counters import Counters
-from colo_twisted.interfaces import ICheckpointer, IMachine, Outcome
+from colo_twisted.interfaces import IChangeable, ICheckpointer, IMachine, Outcome
 from colo_twisted.options.declare import ObjectType, Properties, prop
 from colo_twisted.options.kinds import Command, Duration
 from colo_twisted.reporting import Reporter
@@ -32,7 +32,7 @@ class CheckpointCommandProperties(Properties):
     command: tuple[str, ...] = prop(
         Command(), "exits with 0: the secondary equals the primary; 10: it is unchanged; else nobody knows"
     )
-    timeout: int = prop(Duration("ms", 1, 24 * 3600 * 1000), "after this it is killed", default=10_000)
+    timeout: int = prop(Duration("ms", 1, 24 * 3600 * 1000), "after this it is killed", default=10_000, settable=True)
 
     def check_host(self) -> None:
         program.check("command", self.command)
@@ -48,7 +48,7 @@ class CheckpointCommandCounters(Counters):
     failed: int = 0
 
 
-@implementer(ICheckpointer)
+@implementer(ICheckpointer, IChangeable)
 class CheckpointCommand:
     """Runs the program once for each checkpoint."""
 
@@ -74,6 +74,10 @@ class CheckpointCommand:
 
     def cancel(self) -> None:
         self._program.cancel()
+
+    def change(self, properties: CheckpointCommandProperties) -> None:
+        """The time that it may take, if it runs from its beginning on."""
+        self._program.change_timeout(properties.timeout / 1000)
 
     def _ended(self, status: int | None, number: int) -> Outcome:
         outcome = Outcome.FAILED if status is None else OUTCOMES.get(status, Outcome.FAILED)

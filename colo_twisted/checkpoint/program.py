@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
+from colo_twisted.countdown import Countdown
 from colo_twisted.options.errors import OptionError
 from colo_twisted.reporting import Reporter
 
@@ -67,6 +68,7 @@ class Program:
         @param meaningful: the exit statuses after which what the program left running may go on.
         """
         self._reactor = reactor
+        self._bound = Countdown(reactor)
         self._command = command
         self._timeout = timeout
         self._meaningful = meaningful
@@ -77,6 +79,11 @@ class Program:
     @property
     def running(self) -> bool:
         return self._run is not None
+
+    def change_timeout(self, timeout: float) -> None:
+        """Let it take so many seconds, from its beginning on."""
+        self._timeout = timeout
+        self._bound.last(timeout)
 
     def run(self, environment: Mapping[str, str]) -> Deferred[int | None]:
         """
@@ -101,8 +108,11 @@ class Program:
             run.finish(None, f"it can't be run: {error.strerror}")
             return done
         run.begun(process.pid, self._meaningful)
-        run.bound = self._reactor.callLater(self._timeout, run.kill, f"it took longer than {self._timeout:g} s")
+        self._bound.begin(self._timeout, self._took_too_long, run)
         return done
+
+    def _took_too_long(self, run: _Run) -> None:
+        run.kill(f"it took longer than {self._timeout:g} s")
 
     def cancel(self) -> None:
         """Kill what runs; harmless when nothing does."""
@@ -111,6 +121,7 @@ class Program:
 
     def _finish(self, done: Deferred[int | None], status: int | None, why_not: str) -> None:
         self._run = None
+        self._bound.end()
         self.why_not = why_not
         done.callback(status)
 
@@ -127,7 +138,6 @@ class _Run(ProcessProtocol):
         self._launch_over = False
         self._exit: tuple[int | None, str] | None = None
         self._parts = {1: b"", 2: b""}  # by descriptor: a line whose end has not come yet
-        self.bound: Any = None
 
     def begun(self, pid: int, meaningful: frozenset[int]) -> None:
         self._pid = pid
@@ -140,8 +150,6 @@ class _Run(ProcessProtocol):
 
     def finish(self, status: int | None, why_not: str) -> None:
         """Tell how it ended, if that hasn't been told."""
-        if self.bound is not None and self.bound.active():
-            self.bound.cancel()
         ended, self._ended = self._ended, None
         if ended is not None:
             ended(status, why_not)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
+from colo_twisted.countdown import Countdown
 from colo_twisted.counters import Counters
 from colo_twisted.interfaces import FrontEnd, IChardev, ICheckpointer, Outcome
 from colo_twisted.packets.batch import LENGTH_SIZE, VNET_LENGTH_SIZE, Batch
@@ -118,12 +118,11 @@ class XenCheckpointer:
         self.id = chardev.id
         self.counters: XenCounters = XenCounters()
         self.unasked: Callable[[], None] = lambda: None
-        self._reactor = reactor
         self._chardev = chardev
         self._repeat = repeat
         self._report = report
         self._pending: Deferred[Outcome] | None = None
-        self._next: IDelayedCall | None = None
+        self._next = Countdown(reactor)
         chardev.attach(
             FrontEnd(
                 owner,
@@ -146,14 +145,18 @@ class XenCheckpointer:
         """Ask no more. What Xen makes after all, it makes unasked."""
         self._end(Outcome.FAILED)
 
+    def change_repeat(self, repeat: float) -> None:
+        """Let so many seconds be between one DO_CHECKPOINT and the next."""
+        self._repeat = repeat
+        self._next.last(repeat)
+
     def _ask(self) -> None:
         self.counters.asked += 1
-        self._next = self._reactor.callLater(self._repeat, self._ask)
+        self._next.begin(self._repeat, self._ask)
         self._chardev.write(Batch.from_packets([DO_CHECKPOINT]))
 
     def _end(self, outcome: Outcome) -> None:
-        if self._next is not None and self._next.active():
-            self._next.cancel()
+        self._next.end()
         pending, self._pending = self._pending, None
         if pending is not None:
             self.counters.failed += outcome is Outcome.FAILED

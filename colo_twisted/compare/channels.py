@@ -1,9 +1,11 @@
-"""The comparer's chardevs and its colo-peer: which are up, and what that means for what it compares."""
+"""The comparer's chardevs, its colo-peer and the filter-mirrors: which are up, and what that means for the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Protocol
+
+from colo_twisted.compare.mirrors import Mirrors
 
 SILENT_TIMEOUTS = 2  # times compare_timeout without a frame of the secondary's, while the primary's wait for it
 SILENT_DIVERGENCES = 2  # of flows that it has left waiting meanwhile
@@ -19,15 +21,17 @@ class Channels:
     """
     Says when the secondary can be followed and when not.
 
-    ``changed`` is called with what is lost, in words, or with None when all is up again.
+    ``changed`` is called with what is down, in words, or with None when all is up again; and with whether it is only
+    that the filter-mirrors are off.
     """
 
-    def __init__(self, timeout: float, changed: Callable[[str | None], None]) -> None:
+    def __init__(self, timeout: float, mirrors: Mirrors, changed: Callable[[str | None, bool], None]) -> None:
         self._channels: dict[str, Channel] = {}
+        self._mirrors = mirrors
         self._started = False
         self._changed = changed
         self._timeout = timeout
-        self._up = False
+        self._told: tuple[str | None, bool] = ("", False)
         self._silent = False
         self._heard = 0.0
         self._left_waiting = 0
@@ -35,6 +39,17 @@ class Channels:
     def add(self, name: str, channel: Channel) -> None:
         """One more that must be up."""
         self._channels[name] = channel
+
+    def rows(self) -> list[tuple[str, bool]]:
+        """Each by name, and whether it is up. A mirror that is off is none; without one on, there is 'mirror', down."""
+        return self._own_rows() + self._mirrors.rows()
+
+    def _own_rows(self) -> list[tuple[str, bool]]:
+        return [(name, channel.connected) for name, channel in self._channels.items()]
+
+    def change_timeout(self, timeout: float) -> None:
+        """Let compare_timeout be so many seconds."""
+        self._timeout = timeout
 
     def start(self) -> None:
         """Look for the first time."""
@@ -49,13 +64,17 @@ class Channels:
         """Look which are up."""
         if not self._started:
             return
-        down = [name for name, channel in self._channels.items() if not channel.connected]
+        down = [name for name, connected in self._own_rows() + self._mirrors.on() if not connected]
         if "secondary_in" in down:
             self._silent = False
-        lost = " and ".join(down) or ("secondary_in (it is silent)" if self._silent else None)
-        if (lost is None) != self._up:
-            self._up = lost is None
-            self._changed(lost)
+        words = [_not_connected(down)] if down else []
+        words += ["secondary_in is silent"] if self._silent else []
+        staged = not words and self._mirrors.are_off
+        words += [self._mirrors.why_none] if self._mirrors.why_none else []
+        told = ("; ".join(words) or None, staged)
+        if told != self._told:
+            self._told = told
+            self._changed(*told)
 
     def secondary_heard(self, now: float) -> None:
         """A frame came from the secondary."""
@@ -71,3 +90,7 @@ class Channels:
         if self._left_waiting >= SILENT_DIVERGENCES and now - self._heard >= SILENT_TIMEOUTS * self._timeout:
             self._silent = True
             self.look()
+
+
+def _not_connected(names: list[str]) -> str:
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} not connected"

@@ -24,12 +24,14 @@ import time
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 
 from colo_twisted.compare.hooks import CheckpointsCounters, Hooks
+from colo_twisted.countdown import Countdown
 from colo_twisted.interfaces import ICheckpointer, IColoPeer, Outcome
 from colo_twisted.packets.marker import NONCE_SIZE
 from colo_twisted.reporting import Reporter
+
+_LONG_AGO = float("-inf")
 
 
 class Phase(enum.Enum):
@@ -42,7 +44,11 @@ class Phase(enum.Enum):
 
 
 class Checkpoints:
-    """One at a time."""
+    """
+    One at a time.
+
+    @ivar reason: why the one is made that is under way, or was.
+    """
 
     def __init__(
         self,
@@ -60,10 +66,12 @@ class Checkpoints:
         @param min_interval: seconds from one that was asked for to the next, each from its beginning.
         @param repeat: compare_timeout, in seconds.
         @param timeout: checkpoint_timeout, in seconds, from the request on.
+            These three can be changed later.
         @param first_number: by default, milliseconds of the wall clock: none comes again after a restart.
         """
         self.counters = CheckpointsCounters()
         self.phase = Phase.IDLE
+        self.reason = ""
         self._reactor = reactor
         self._report = report
         self._checkpointer = checkpointer
@@ -75,13 +83,14 @@ class Checkpoints:
         self._number = (int(time.time() * 1000) if first_number is None else first_number) - 1
         self._nonce = b""
         self._mark = 0
-        self._began = -min_interval  # when the last one that was asked for did
+        self._began = _LONG_AGO  # when the last one that was asked for did
         self._taken_at = 0.0
         self._again: str | None = None  # why another one is needed
         self._made_at: int | None = None  # the mark of one that the other side made, and that has not been used
-        self._later: IDelayedCall | None = None  # the next one: min_interval forbids it until then
-        self._deadline: IDelayedCall | None = None
-        self._repeating: IDelayedCall | None = None
+        self._stopped = False
+        self._later = Countdown(reactor)  # the next one: min_interval forbids it until then
+        self._deadline = Countdown(reactor)
+        self._repeating = Countdown(reactor)
         if checkpointer is not None:
             checkpointer.unasked = self._unasked
         if peer is not None:
@@ -98,41 +107,76 @@ class Checkpoints:
             self._report.warn("there is no checkpointer: what diverges is let go, unprotected, after compare_timeout")
 
     def stop(self) -> None:
-        """Give up the one under way, and ask for no more."""
+        """Give up the one under way, and make no more, whoever asks."""
+        if self._stopped:
+            return
+        self._stopped = True
+        self._let_parts_go()
+        self.give_up()
+
+    def _let_parts_go(self) -> None:
+        """Hear nothing more of the checkpointer and the peer, which may outlive this."""
+        if self._checkpointer is not None and self._checkpointer.unasked == self._unasked:
+            self._checkpointer.unasked = lambda: None
+        if self._peer is not None:
+            self._peer.watchers.remove(self._peer_changed)
+
+    def give_up(self) -> None:
+        """End the one under way, in order, and those that were asked for."""
         self._again = self._made_at = None
         phase = self._leave()
-        for call in (self._later, self._deadline):
-            _cancel(call)
+        self._later.end()
         if phase is Phase.MAKING and self._checkpointer is not None:
             self._checkpointer.cancel()
         if phase in (Phase.BEGINNING, Phase.MAKING) and self._peer is not None:
             self._peer.abort(self._number, phase is Phase.BEGINNING)
+        if phase is not Phase.IDLE:
+            self._tell_end(Outcome.UNCHANGED if phase is Phase.BEGINNING else Outcome.FAILED)
+
+    def change(self, min_interval: float, repeat: float, timeout: float) -> None:
+        """Go on with these, for what waits already too."""
+        self._min_interval, self._repeat, self._timeout = min_interval, repeat, timeout
+        self._later.end_in(self._wait)
+        self._deadline.last(self._patience)
+        self._repeating.last(repeat)
+
+    @property
+    def _wait(self) -> float:
+        """How long min_interval forbids one; never longer than that, should the clock have been put back."""
+        wait: float = self._began + self._min_interval - self._reactor.seconds()
+        return min(wait, self._min_interval)
+
+    @property
+    def _patience(self) -> float:
+        return self._repeat if self._checkpointer is None else self._timeout
 
     def request(self, reason: str) -> None:
         """Ask for one, as soon as that is allowed: when the one under way has ended, and min_interval is over."""
+        if self._stopped:
+            return
         self.counters.requested += 1
+        self._hooks.requested(reason)
         if self.phase is not Phase.IDLE:
             self._again = reason
-        elif self._later is None:
+        elif not self._later.running:
             self._ask(reason)
 
     def _ask(self, reason: str) -> None:
-        if not _runs(self._deadline):
-            patience = self._repeat if self._checkpointer is None else self._timeout
-            self._deadline = self._reactor.callLater(patience, self._out_of_time)
-        wait = self._began + self._min_interval - self._reactor.seconds()
+        self._be_patient()
         if self._checkpointer is None:
             return
-        if wait > 0:  # never longer, should the clock have been put back
-            self._later = self._reactor.callLater(min(wait, self._min_interval), self._now, reason)
+        if self._wait > 0:
+            self._later.begin(self._wait, self._now, reason)
         else:
             self._now(reason)
 
+    def _be_patient(self) -> None:
+        if not self._deadline.running:
+            self._deadline.begin(self._patience, self._out_of_time)
+
     def _now(self, reason: str) -> None:
-        self._later = None
         self._began = self._reactor.seconds()
-        if not _runs(self._deadline):
-            self._deadline = self._reactor.callLater(self._timeout, self._out_of_time)
+        self._be_patient()
         self._begin(self._hooks.mark(), reason)
 
     # one checkpoint
@@ -140,6 +184,7 @@ class Checkpoints:
     def _begin(self, mark: int, reason: str) -> None:
         self._number += 1
         self._mark = mark
+        self.reason = reason
         self._taken_at = self._reactor.seconds()
         self.counters.begun += 1
         self._report.info(f"checkpoint {self._number} begins: {reason}", kind="checkpoint")
@@ -148,15 +193,19 @@ class Checkpoints:
         elif not self._peer.connected:
             self._fail("the colo-peer is not connected")
         else:
-            self.phase = Phase.BEGINNING
             self._nonce = secrets.token_bytes(NONCE_SIZE)
+            self._enter(Phase.BEGINNING)
             self._send()
+
+    def _enter(self, phase: Phase) -> None:
+        self.phase = phase
+        self._hooks.changed()
 
     def _send(self, again: bool = False) -> None:
         """BEGIN or DONE, until it is answered."""
         assert self._peer is not None
         self.counters.repeated += again
-        self._repeating = self._reactor.callLater(self._repeat, self._send, True)
+        self._repeating.begin(self._repeat, self._send, True)
         if self.phase is Phase.BEGINNING:
             answer = self._peer.begin(self._number, self._nonce)
         else:
@@ -166,7 +215,7 @@ class Checkpoints:
     def _answered(self, is_there: bool, number: int, phase: Phase) -> None:
         if (number, phase) != (self._number, self.phase):
             return
-        _cancel(self._repeating)
+        self._repeating.end()
         if not is_there:
             self._fail("the secondary is gone")
         elif phase is Phase.BEGINNING:
@@ -175,7 +224,7 @@ class Checkpoints:
             self._done()
 
     def _make(self) -> None:
-        self.phase = Phase.MAKING
+        self._enter(Phase.MAKING)
         if self._peer is not None:  # its guest stands still; the primary's may soon be ahead of what it has said
             self._hooks.ignore_secondary(self._nonce)
         if self._made_at is not None:
@@ -195,7 +244,7 @@ class Checkpoints:
         if self._peer is None:
             self._done()
         else:
-            self.phase = Phase.ENDING
+            self._enter(Phase.ENDING)
             self._send()
 
     def _move_mark(self) -> None:
@@ -209,12 +258,17 @@ class Checkpoints:
 
     def _done(self) -> None:
         self._leave()
-        self.counters.done += 1
         taken = self._reactor.seconds() - self._taken_at
         self.counters.last_ms = round(taken * 1000)
         self._report.info(f"checkpoint {self._number} is done, in {taken:.3f} s", kind="checkpoint")
+        self._tell_end(Outcome.DONE)
         self._hooks.flush(self._mark)
         self._go_on()
+
+    def _tell_end(self, outcome: Outcome) -> None:
+        name = outcome.value
+        setattr(self.counters, name, getattr(self.counters, name) + 1)
+        self._hooks.ended(self._number, outcome, self._reactor.seconds() - self._taken_at)
 
     # how it fails
 
@@ -228,9 +282,8 @@ class Checkpoints:
     def _fail(self, why: str, unchanged: bool = False, invalid: bool = False) -> None:
         self._leave()
         self._made_at = None
-        self.counters.unchanged += unchanged
-        self.counters.failed += not unchanged
         self._report.warn(f"checkpoint {self._number} failed: {why}", kind="failed")
+        self._tell_end(Outcome.UNCHANGED if unchanged else Outcome.FAILED)
         self._hooks.heed_secondary()
         self._hooks.failed(why, invalid)
         self._go_on()
@@ -267,19 +320,20 @@ class Checkpoints:
     def _leave(self) -> Phase:
         """Nothing is under way any more; what was."""
         phase, self.phase = self.phase, Phase.IDLE
-        for call in (self._deadline, self._repeating):
-            _cancel(call)
+        self._deadline.end()
+        self._repeating.end()
         return phase
 
     def _go_on(self) -> None:
         """With what came meanwhile; a hook may have asked already."""
-        if self.phase is not Phase.IDLE:
+        if self.phase is not Phase.IDLE or self._stopped:
             return
+        self._hooks.changed()
         if self._made_at is not None:
             self._take_unasked()
         elif self._again is not None:
             again, self._again = self._again, None
-            if self._later is None:
+            if not self._later.running:
                 self._ask(again)
 
     # one that the other side makes
@@ -289,22 +343,11 @@ class Checkpoints:
         self.counters.unasked += 1
         self._made_at = self._hooks.mark()
         self._again = None  # what was asked for is in it
-        _cancel(self._later)
-        self._later = None
+        self._later.end()
         if self.phase is Phase.IDLE:
             self._take_unasked()
 
     def _take_unasked(self) -> None:
         assert self._made_at is not None
-        if not _runs(self._deadline):
-            self._deadline = self._reactor.callLater(self._timeout, self._out_of_time)
+        self._be_patient()
         self._begin(self._made_at, "the other side has made one")
-
-
-def _cancel(call: IDelayedCall | None) -> None:
-    if call is not None and call.active():
-        call.cancel()
-
-
-def _runs(call: IDelayedCall | None) -> bool:
-    return call is not None and call.active()

@@ -9,90 +9,107 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappop, heappush
 from typing import Any
 
-from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
 from colo_twisted.checkpoint.xen import XenCheckpointer
+from colo_twisted.compare import listing
 from colo_twisted.compare.channels import Channels
-from colo_twisted.compare.checkpoints import Checkpoints
+from colo_twisted.compare.checkpoints import Phase
 from colo_twisted.compare.counters import AllCounters, CompareCounters
-from colo_twisted.compare.divergences import Divergences, describe
+from colo_twisted.compare.diverged import Diverged
+from colo_twisted.compare.divergences import Divergences
 from colo_twisted.compare.following import Following
-from colo_twisted.compare.hooks import Hooks
-from colo_twisted.compare.parts import find_checkpointer, find_peer
+from colo_twisted.compare.mirrors import Mirrors
+from colo_twisted.compare.parts import LatePeers, find_checkpointer, find_peer
+from colo_twisted.compare.passage import Passage
 from colo_twisted.compare.properties import CompareProperties
-from colo_twisted.interfaces import FrontEnd, IChardev, IComparer, IMachine, IMirror
+from colo_twisted.compare.steps import Steps
+from colo_twisted.failover.standing import Standing
+from colo_twisted.interfaces import FrontEnd, IChangeable, IChardev, IComparer, IMachine, IRetiring, IUser
 from colo_twisted.options.declare import ObjectType
-from colo_twisted.options.errors import StartError
+from colo_twisted.options.errors import OptionError, StartError
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.comparing.comparer import Comparer
-from colo_twisted.packets.comparing.divergence import Divergence
 from colo_twisted.packets.comparing.passthrough import Rule, dhcp_rules
 from colo_twisted.packets.comparing.verdicts import OVERDUE
+from colo_twisted.packets.page import Page
 from colo_twisted.reporting import Reporter
 
-MOST_BACKLOG = 64 << 20  # bytes that may wait for outdev's peer
+REMOVED = "this colo-compare was removed"
+_ISOLATE_ALONE = "on_divergence=isolate needs a colo-peer, to tell the secondary"
 
 
-@implementer(IComparer)
+@implementer(IComparer, IChangeable, IRetiring, IUser)
 class ColoCompare:
     """
     Lets the primary's packets go when the secondary has sent the same.
 
-    ``following.state`` is the replica's state; ``divergences.kept`` has the newest divergences.
+    @ivar standing: the replica's state, its reason, and since when.
+    @ivar divergences: ``divergences.kept`` has the newest.
     """
 
     def __init__(self, properties: CompareProperties, machine: IMachine) -> None:
         self.id = properties.id
         self.report = Reporter(f"colo-compare {self.id}")
         self.comparer = Comparer(properties.limits, properties.ack_commit)
-        self.divergences = Divergences(self.report)
+        self.comparer.flows.open(machine.monotonic())  # until all channels are up
+        for id, rule in dhcp_rules().items():
+            self.comparer.flows.rules.add(id, rule)
+        self.divergences = Divergences(self.id, machine.events, self.report)
         self.own: CompareCounters = CompareCounters()
         self.counters: AllCounters = AllCounters(self.own, self.comparer)
-        self.following = Following(
-            machine.reactor,
-            machine.monotonic,
-            self.comparer.flows,
-            properties.limits.compare_timeout,
-            self.report,
-            self._ask_checkpoint,
-            self._pour,
-        )
         self._properties = properties
         self._machine = machine
         self._monotonic = machine.monotonic
-        self._reactor: Any = machine.reactor
-        self._timeout = properties.limits.compare_timeout
-        self._checkpoints: Checkpoints | None = None
-        self._held: dict[bytes, Divergence] = {}  # flows that have diverged and wait
-        self._to_release: list[tuple[float, bytes]] = []  # when, and which of them; a heap
-        self._retry: IDelayedCall | None = None
-        self._timer: IDelayedCall | None = None
-        self._timer_at = 0.0
+        self._stopped = False
+        self._opened = False
         self._owner = f"colo-compare '{self.id}'"
-        self._channels = Channels(self._timeout, self._channels_changed)  # a pair's end says at once that it is up
-        self._xen = self._attach_xen(properties.notify_dev)
-        self._outdev = self._attach(properties.outdev, None)
-        self._channels.add("primary_in", self._attach(properties.primary_in, self._receive_primary))
-        self._channels.add("secondary_in", self._attach(properties.secondary_in, self._receive_secondary))
-        self._channels.add("outdev", self._outdev)
-        self.comparer.flows.open(self._monotonic())  # until all channels are up
-        for id, rule in dhcp_rules().items():
-            self.comparer.flows.rules.add(id, rule)
+        self._mirrors = Mirrors(machine, self._look)
+        self._late_peers = LatePeers(machine, self.id, self.report)
+        self._wire(properties, machine)
+        self._attach_all(properties)
+
+    def _wire(self, properties: CompareProperties, machine: IMachine) -> None:
+        timeout = properties.limits.compare_timeout
+        comparer, report = self.comparer, self.report
+        self._channels = Channels(timeout, self._mirrors, self._channels_changed)
+        self._passage = Passage(
+            machine, comparer, self.own, report, self._channels.secondary_heard, self._heed, self._release_due
+        )
+        self.following = Following(
+            machine.reactor, self._monotonic, comparer.flows, timeout, report, self._rejoin, self._pour, self._tell
+        )
+        self._diverged = Diverged(
+            properties.on_divergence, timeout, self.own, self._ask_checkpoint, self.following.isolate, self._release
+        )
+        self._steps = Steps(
+            self.id, machine, comparer, self.following, self._diverged, self._passage, self._heed, self._tell
+        )
+        self.standing = Standing(self.id, machine, *self._condition)
+
+    def _attach_all(self, properties: CompareProperties) -> None:
+        """A pair's end says at once that it is up."""
+        self._xen = self._attach_xen(properties)
+        self._passage.outdev = self._attach(properties.outdev, None)
+        self._channels.add("primary_in", self._attach(properties.primary_in, self._passage.receive_primary))
+        self._channels.add("secondary_in", self._attach(properties.secondary_in, self._passage.receive_secondary))
+        self._channels.add("outdev", self._passage.outdev)
 
     def _attach(self, id: str, receive: Callable[[Batch], None] | None) -> IChardev:
         chardev = self._machine.chardev(id)
         vnet_hdr = self._properties.vnet_hdr_support
-        chardev.attach(FrontEnd(self._owner, vnet_hdr, receive, connection_changed=self._look))
+        chardev.attach(FrontEnd(self._owner, vnet_hdr, receive, connection_changed=self._heard))
         return chardev
 
-    def _attach_xen(self, id: str | None) -> XenCheckpointer | None:
-        if id is None:
+    def _attach_xen(self, properties: CompareProperties) -> XenCheckpointer | None:
+        if properties.notify_dev is None:
             return None
-        return XenCheckpointer(self._reactor, self._machine.chardev(id), self._owner, self._timeout, self.report)
+        chardev = self._machine.chardev(properties.notify_dev)
+        return XenCheckpointer(
+            self._machine.reactor, chardev, self._owner, properties.limits.compare_timeout, self.report
+        )
 
     # life
 
@@ -103,82 +120,159 @@ class ColoCompare:
         if properties.checkpoint is not None:
             checkpointer = find_checkpointer(self._machine, self._owner, properties.checkpoint)
         if properties.on_divergence == "isolate" and peer is None:
-            raise StartError(f"{self._owner}: on_divergence=isolate needs a colo-peer, to tell the secondary")
+            raise StartError(f"{self._owner}: {_ISOLATE_ALONE}")
         if peer is not None:
             self.following.peer = peer
             self.comparer.flows.names = True
             self._channels.add("colo-peer", peer)
-            peer.watchers.append(self._look)
-        for mirror in self._machine.providers(IMirror):
-            self._channels.add(f"the peer of filter-mirror '{mirror.id}'", mirror)
-            mirror.watchers.append(self._look)
-        if properties.on_divergence == "checkpoint":
-            comparer = self.comparer
-            hooks = Hooks(
-                comparer.mark,
-                comparer.ignore_secondary,
-                comparer.heed_secondary,
-                self._flush,
-                self._no_checkpoint,
-            )
-            self._checkpoints = Checkpoints(
-                self._reactor,
-                self.report,
-                checkpointer,
-                peer,
-                properties.checkpoint_min_interval / 1000,
-                self._timeout,
-                properties.checkpoint_timeout / 1000,
-                hooks,
-            )
-            self.counters.checkpoints = self._checkpoints
+            peer.watchers.append(self._heard)
+        self._steps.begin(properties, checkpointer, self.report)
+        self.counters.checkpoints = self._steps.checkpoints
+        self._mirrors.look()
+        self._machine.object_watchers.append(self._objects_changed)
+        self._opened = True
 
     def start(self) -> None:
-        if self._checkpoints is not None:
-            self._checkpoints.start()
+        if self._properties.on_divergence == "checkpoint":
+            self._steps.checkpoints.start()
         self._channels.start()
 
     def stop(self) -> None:
+        if self._stopped or not self._opened:
+            return
+        self._stopped = True
         self._channels.stop()
         self.following.stop()
-        if self._checkpoints is not None:
-            self._checkpoints.stop()
-        for call in (self._timer, self._retry):
-            if call is not None and call.active():
-                call.cancel()
+        self._steps.stop()
+        self._passage.end()
+        self._mirrors.leave()
+        self._machine.object_watchers.remove(self._objects_changed)
+        if self.following.peer is not None:
+            self.following.peer.watchers.remove(self._heard)
 
     def close(self) -> None:
         """Chardevs are closed by the machine."""
 
-    # frames
+    def uses(self) -> list[str]:
+        """The colo-peer and the checkpointer that it works with."""
+        peer: Any = self.following.peer
+        return [id for id in (peer and peer.id, self._properties.checkpoint) if id is not None]
 
-    def _receive_primary(self, batch: Batch) -> None:
-        now = self._monotonic()
-        self._send(self.comparer.receive_primary(batch, now))
+    # an operator's word that the primary goes on alone
+
+    def retire(self) -> None:
+        """For good: all that is held goes now, and what still comes as it comes."""
+        self._channels.stop()
+        self.run_alone(REMOVED)
+        self._passage.send(self.comparer.hand_on(self._monotonic()))
+        self._passage.uncompared = True
+        self._passage.end()
+
+    def run_alone(self, reason: str) -> None:
+        """Until another secondary comes: the one that was is gone, says somebody who knows."""
+        self.own.losses += self.following.state == "synced"
+        self._steps.give_up()
+        self._diverged.settle()
+        self.following.run_alone(reason)
+        self._wake()
+
+    # how it stands
+
+    @property
+    def state(self) -> str:
+        """The replica's: joining, synced, checkpointing, lost or alone."""
+        return self.standing.state
+
+    @property
+    def reason(self) -> str:
+        """Why it isn't synced, in words: what is lost, what it waits for; '' when it is."""
+        return self.standing.reason
+
+    @property
+    def since(self) -> float:
+        """The monotonic time, in seconds, since which the replica is in that state."""
+        return self.standing.since
+
+    @property
+    def _condition(self) -> tuple[str, str]:
+        state = self.following.state
+        if self._opened and state in ("synced", "joining") and self._steps.checkpoints.phase is not Phase.IDLE:
+            return "checkpointing", self._steps.checkpoints.reason
+        return state, self.following.reason
+
+    def _tell(self) -> None:
+        self.standing.become(*self._condition)
+
+    def channels(self) -> list[tuple[str, bool]]:
+        """What the replica needs: each by name, and whether it is up."""
+        return self._channels.rows()
+
+    def connections(self, start: int, most: int) -> Page:
+        """At most so many of those that are known, from that place on; listing.page says what a row has."""
+        return listing.page(self.comparer.flows, start, most, self._monotonic())
+
+    @property
+    def held_packets(self) -> int:
+        """Of either side."""
+        return self.comparer.tally.held_packets
+
+    @property
+    def held_bytes(self) -> int:
+        """What these cost, upkeep included."""
+        return self.comparer.tally.held_bytes
+
+    @property
+    def checkpoint_phase(self) -> str | None:
+        """One of checkpoints.Phase's values; None where nobody makes checkpoints."""
+        checkpoints = self._steps.checkpoints
+        return checkpoints.phase.value if checkpoints.available else None
+
+    # changes
+
+    def change(self, properties: CompareProperties) -> None:
+        """As the interface says."""
+        properties.check()
+        if properties.on_divergence == "isolate" and self.following.peer is None:
+            raise OptionError(f"property 'on_divergence': {_ISOLATE_ALONE}")
+        self._properties = properties
+        now, timeout = self._monotonic(), properties.limits.compare_timeout
+        self.comparer.limit(properties.limits)
+        self._channels.change_timeout(timeout)
+        self.following.change_timeout(timeout)
+        if self._xen is not None:
+            self._xen.change_repeat(timeout)
+        self._steps.change(properties)
+        self._diverged.change(properties.on_divergence, timeout, now)
         self._heed(now)
 
-    def _receive_secondary(self, batch: Batch) -> None:
-        now = self._monotonic()
-        self._channels.secondary_heard(now)
-        self._send(self.comparer.receive_secondary(batch, now))
-        self._heed(now)
+    def _objects_changed(self) -> None:
+        self._mirrors.look()
+        if self.following.peer is None:
+            self._late_peers.look()
+
+    # channels
+
+    def _heard(self, _: bool) -> None:
+        self._look()
+
+    def _look(self) -> None:
+        self._channels.look()
+
+    def _channels_changed(self, lost: str | None, staged: bool) -> None:
+        if lost is not None and self.following.lost is None:
+            self.comparer.heed_secondary()  # a marker that was awaited went with the channel
+            self.own.losses += self.following.state == "synced"
+        self.following.channels_changed(lost, staged)
+        self._wake()
+
+    # what comes of frames
 
     def _pour(self) -> None:
-        """Send what was let go otherwise than by a packet."""
-        self._send(self.comparer.finish())
-        self._schedule()
+        self._passage.pour()
+        self._wake()
 
-    def _send(self, batch: Batch | None) -> None:
-        if batch is None:
-            return
-        outdev = self._outdev
-        if not outdev.connected:
-            self.own.dropped_no_peer += len(batch)
-        elif outdev.backlog > MOST_BACKLOG:
-            self.own.dropped_backlog += len(batch)
-            self.report.warn(f"dropped released frames: outdev is {MOST_BACKLOG} bytes behind", kind="backlog")
-        else:
-            outdev.write(batch)
+    def _wake(self) -> None:
+        self._passage.wake(self._diverged.next_deadline)
 
     def _heed(self, now: float) -> None:
         """See to what the comparer has to tell, and to its next time-out."""
@@ -186,43 +280,7 @@ class ColoCompare:
             self._tell_divergences(now)
         if self.comparer.flows.unnamed:
             self.following.name_unprotected()
-        self._schedule()
-
-    # channels
-
-    def _look(self, _: bool) -> None:
-        self._channels.look()
-
-    def _channels_changed(self, lost: str | None) -> None:
-        if lost is not None:
-            self.comparer.heed_secondary()  # a marker that was awaited went with the channel
-            self.own.losses += self.following.state == "synced"
-        self.following.channels_changed(lost)
-        self._schedule()
-
-    # time
-
-    def _schedule(self) -> None:
-        deadline = self.comparer.next_deadline
-        if self._to_release and (deadline is None or self._to_release[0][0] < deadline):
-            deadline = self._to_release[0][0]
-        if deadline is None:
-            return
-        if self._timer is not None and self._timer.active():
-            if self._timer_at <= deadline:
-                return
-            self._timer.cancel()
-        self._timer_at = deadline
-        self._timer = self._reactor.callLater(max(0.0, deadline - self._monotonic()), self._time_out)
-
-    def _time_out(self) -> None:
-        now = self._monotonic()
-        self._send(self.comparer.expire(now))
-        while self._to_release and self._to_release[0][0] <= now:
-            self._release(heappop(self._to_release)[1], now)
-        self._heed(now)
-
-    # divergences
+        self._wake()
 
     def _tell_divergences(self, now: float) -> None:
         divergences = list(self.comparer.divergences)
@@ -231,59 +289,30 @@ class ColoCompare:
             self.divergences.tell(divergence)
             if divergence.kind in OVERDUE:
                 self._channels.secondary_missed(now)
-            self._deal_with(divergence, now)
-
-    def _deal_with(self, divergence: Divergence, now: float) -> None:
-        """What on_divergence says."""
-        policy = self._properties.on_divergence
-        self._held[divergence.key] = divergence
-        if policy == "release":
-            self._release(divergence.key, now)
-        elif policy == "isolate":
-            self.own.isolations += 1
-            self.following.isolate(describe(divergence))
-        elif self._checkpoints is not None and self._checkpoints.available:
-            self._checkpoints.request(describe(divergence))
-        else:  # held for compare_timeout in all
-            waited = self._timeout if divergence.kind in OVERDUE else 0.0
-            heappush(self._to_release, (now + self._timeout - waited, divergence.key))
+            self._diverged.deal_with(divergence, now)
 
     def _release(self, key: bytes, now: float) -> None:
-        if self._held.pop(key, None) is not None:
-            self.own.released_flows += 1
-            self.comparer.flows.release(key, now)
-            self._pour()
+        self.comparer.flows.release(key, now)
+        self._pour()
+
+    def _release_due(self, now: float) -> None:
+        self._diverged.release_due(now)
 
     # checkpoints
 
-    def _ask_checkpoint(self) -> bool:
-        if self._checkpoints is None or not self._checkpoints.available:
-            return False
-        self._checkpoints.request("the secondary is back")
-        return True
+    def request_checkpoint(self, reason: str) -> None:
+        """Ask for one. Raises StartError where nobody makes any."""
+        if not self._ask_checkpoint(reason):
+            raise StartError(
+                f"{self._owner} has nobody to make a checkpoint: it takes checkpoint=ID (of a checkpoint-command) or"
+                " notify_dev=CHARDEV (Xen's)"
+            )
 
-    def _flush(self, mark: int) -> None:
-        now = self._monotonic()
-        self._held.clear()
-        self.following.follow_from_checkpoint()
-        self._send(self.comparer.flush(mark, now))
-        self._heed(now)
+    def _ask_checkpoint(self, reason: str) -> bool:
+        return self._steps.ask(reason)
 
-    def _no_checkpoint(self, reason: str, invalid: bool) -> None:
-        """As if there were no checkpointer; another one is asked for, if nothing can be protected without."""
-        now = self._monotonic()
-        if invalid:
-            self.following.secondary_invalid(reason)
-        for key in list(self._held):
-            self._release(key, now)
-        self.following.follow()
-        self._heed(now)
-        if self.following.invalid and (self._retry is None or not self._retry.active()):
-            self._retry = self._reactor.callLater(self._properties.checkpoint_timeout / 1000, self._ask_again)
-
-    def _ask_again(self) -> None:
-        if self.following.invalid and self._checkpoints is not None:
-            self._checkpoints.request("the secondary is invalid until one is made")
+    def _rejoin(self) -> bool:
+        return self._ask_checkpoint("the secondary is back")
 
     # rules
 

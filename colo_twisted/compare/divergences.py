@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from colo_twisted.events import Divergence as DivergenceEvent
+from colo_twisted.events import Events
 from colo_twisted.packets.comparing.divergence import Divergence
 from colo_twisted.packets.keys import key_text
 from colo_twisted.reporting import Reporter
@@ -23,20 +25,33 @@ _WORDS = {
 
 
 class Divergences:
-    """A bounded ring; ``kept`` has the newest last."""
+    """A bounded ring; ``kept`` has the newest last, numbered from 1 on."""
 
-    def __init__(self, report: Reporter) -> None:
+    def __init__(self, id: str, events: Events, report: Reporter) -> None:
+        """
+        @param id: the comparer's.
+        """
         self.kept: deque[Divergence] = deque(maxlen=MOST_KEPT)
+        self._number = 0
+        self._id = id
+        self._events = events
         self._report = report
 
     def tell(self, divergence: Divergence) -> None:
-        """Keep it, and log a line."""
-        self.kept.append(divergence)
+        """Keep it, log a line, and tell those who listen."""
+        self._number += 1
+        self.kept.append(divergence._replace(number=self._number))
         self._report.warn(f"divergence ({divergence.kind}) of {describe(divergence)}", kind="divergence")
+        kind, connection = divergence.kind, key_text(divergence.key)
+        self._events.emit(DivergenceEvent(self._id, kind, connection, divergence.seq, words(divergence)))
+
+
+def words(divergence: Divergence) -> str:
+    """What it is."""
+    return _WORDS[divergence.kind].format(offset=divergence.offset)
 
 
 def describe(divergence: Divergence) -> str:
     """Which flow, where, and what, in words."""
-    what = _WORDS[divergence.kind].format(offset=divergence.offset)
     where = f" at sequence number {divergence.seq}" if divergence.seq else ""
-    return f"{key_text(divergence.key)}{where}: {what}"
+    return f"{key_text(divergence.key)}{where}: {words(divergence)}"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from colo_twisted.counters import Counters
+from colo_twisted.interfaces import Outcome
 from colo_twisted.packets.sequence import Offsets
 
 
@@ -36,6 +37,9 @@ class Hooks:
     @ivar failed: as if there were no checkpointer: let held flows go; with the reason, and whether the secondary is
         invalid now: its guest stands still until the next checkpoint.
     @ivar offsets: the primary's own rewriter's, where it has one.
+    @ivar requested: somebody has asked for one, for that reason.
+    @ivar ended: the one of that number has, and took so many seconds; before anything comes of it.
+    @ivar changed: the phase has; after a checkpoint, when all has come of its end.
     """
 
     mark: Callable[[], int]
@@ -44,3 +48,6 @@ class Hooks:
     flush: Callable[[int], None]
     failed: Callable[[str, bool], None]
     offsets: Callable[[], Mapping[bytes, Offsets]] = dict
+    requested: Callable[[str], None] = lambda reason: None
+    ended: Callable[[int, Outcome, float], None] = lambda number, outcome, seconds: None
+    changed: Callable[[], None] = lambda: None

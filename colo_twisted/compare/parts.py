@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from colo_twisted.interfaces import ICheckpointer, IColoPeer, IComparer, IMachine
+from colo_twisted.interfaces import ICheckpointed, ICheckpointer, IColoPeer, IComparer, IMachine
 from colo_twisted.options.errors import StartError
+from colo_twisted.packets.sequence import Offsets
+from colo_twisted.reporting import Reporter
 
 
 def find_peer(machine: IMachine, owner: str, id: str | None) -> Any | None:
@@ -37,3 +39,32 @@ def find_checkpointer(machine: IMachine, owner: str, id: str) -> Any:
     if not ICheckpointer.providedBy(checkpointer):
         raise StartError(f"{owner}: property 'checkpoint': '{id}' makes no checkpoints (checkpoint-command does)")
     return checkpointer
+
+
+class LatePeers:
+    """Those that have come after a comparer that works without one: it goes on without, and that is said once."""
+
+    def __init__(self, machine: IMachine, id: str, report: Reporter) -> None:
+        """
+        @param id: the comparer's.
+        """
+        self._machine = machine
+        self._id = id
+        self._report = report
+        self._said: set[str] = set()
+
+    def look(self) -> None:
+        """Say it of those that are new."""
+        there = {peer.id for peer in self._machine.providers(IColoPeer) if peer.role == "primary"}
+        taken = {peer.id for known in self._machine.providers(IComparer) if (peer := known.following.peer) is not None}
+        for id in sorted(there - taken - self._said):
+            self._report.warn(
+                f"colo-peer '{id}' is not used, for it came later than this colo-compare:"
+                f" object-del '{self._id}' and object-add it again"
+            )
+        self._said = there
+
+
+def own_offsets(machine: IMachine) -> dict[bytes, Offsets]:
+    """What the primary's own rewriter adds, where the primary is itself a survivor: by connection key."""
+    return {key: offsets for part in machine.providers(ICheckpointed) for key, offsets in part.offsets().items()}

@@ -41,7 +41,7 @@ class PassthroughProperties(Properties):
 
 @implementer(IObject)
 class Passthrough:
-    """Gives its rule to comparers when it starts, and takes it back when it stops."""
+    """Gives its rule to comparers, to those too that come while it runs, and takes it back when it stops."""
 
     def __init__(self, properties: PassthroughProperties, machine: IMachine) -> None:
         self.id = properties.id
@@ -55,7 +55,7 @@ class Passthrough:
         )
         self._compare = properties.compare
         self._machine = machine
-        self._comparers: list[IComparer] = []
+        self._comparers: list[IComparer] = []  # those that have it
         self._report = Reporter(f"colo-passthrough {self.id}")
 
     def open(self) -> None:
@@ -65,16 +65,24 @@ class Passthrough:
             )
 
     def start(self) -> None:
-        if self._compare is None:
-            self._comparers = self._machine.providers(IComparer)
-        else:
-            self._comparers = [IComparer(self._machine.object(self._compare))]
-        for comparer in self._comparers:
-            comparer.add_passthrough(self.id, self.rule)
+        self._machine.object_watchers.append(self._look)
+        self._look()
         if not self._comparers:
             self._report.warn("there is no colo-compare that the rule could be for")
 
+    def _look(self) -> None:
+        """Give it to those that have come; those that have gone have taken it with them."""
+        there = self._machine.providers(IComparer)
+        if self._compare is not None:
+            there = [comparer for comparer in there if comparer.id == self._compare]
+        had, self._comparers = self._comparers, there
+        for comparer in there:
+            if comparer not in had:
+                comparer.add_passthrough(self.id, self.rule)
+
     def stop(self) -> None:
+        if self._look in self._machine.object_watchers:
+            self._machine.object_watchers.remove(self._look)
         for comparer in self._comparers:
             comparer.remove_passthrough(self.id)
         self._comparers = []

@@ -10,7 +10,7 @@ from colo_twisted.options.kinds import Boolean, Choice, Duration, Integer, Refer
 from colo_twisted.packets.comparing.limits import Limits
 
 _LONGEST_MS = 1 << 31
-_MS = 1000
+MS = 1000  # in a second
 FINEST_GRAIN = 0.05  # seconds: what a timer is late at most; expired_scan_cycle may ask for a finer one
 
 
@@ -24,27 +24,37 @@ class CompareProperties(Properties):
     iothread: str | None = prop(Reference("object"), "taken: everything runs in one thread", default=None)
     vnet_hdr_support: bool = prop(Boolean(), "frames on all three carry vnet headers", default=False)
     notify_dev: str | None = prop(Reference("chardev"), "Xen's: checkpoints are asked for and told here", default=None)
-    compare_timeout: int = prop(Duration("ms", 1, _LONGEST_MS), "a packet waits so long for its equal", default=3000)
-    expired_scan_cycle: int = prop(Duration("ms", 1, _LONGEST_MS), "bounds the timers' grain", default=1000)
+    compare_timeout: int = prop(
+        Duration("ms", 1, _LONGEST_MS), "a packet waits so long for its equal", default=3000, settable=True
+    )
+    expired_scan_cycle: int = prop(
+        Duration("ms", 1, _LONGEST_MS), "bounds the timers' grain", default=1000, settable=True
+    )
     max_queue_size: int = prop(
-        Integer(1, 1 << 17), "packets of a connection held on either side; more are a divergence", default=16384
+        Integer(1, 1 << 17),
+        "packets of a connection held on either side; more are a divergence",
+        default=16384,
+        settable=True,
     )
     on_divergence: str = prop(
         Choice("checkpoint", "release", "isolate"),
         "hold and ask for a checkpoint; or let the flow go uncompared; or go on without the secondary",
         default="checkpoint",
+        settable=True,
     )
     ack_commit: bool = prop(
         Boolean(), "acknowledgments and windows wait for the secondary's, too (off: QEMU's manner)", default=True
     )
     max_connections: int = prop(Integer(1, 1 << 26), "flows that are remembered", default=1 << 20)
-    max_memory: int = prop(Size(least=1 << 20), "bytes held in all; packets beyond are dropped", default=512 << 20)
+    max_memory: int = prop(
+        Size(least=1 << 20), "bytes held in all; packets beyond are dropped", default=512 << 20, settable=True
+    )
     checkpoint: str | None = prop(Reference("object"), "what makes checkpoints", default=None)
     checkpoint_min_interval: int = prop(
-        Duration("ms", 0, _LONGEST_MS), "at least so long from one checkpoint to the next", default=0
+        Duration("ms", 0, _LONGEST_MS), "at least so long from one checkpoint to the next", default=0, settable=True
     )
     checkpoint_timeout: int = prop(
-        Duration("ms", 1, _LONGEST_MS), "a checkpoint not made by then has failed", default=10_000
+        Duration("ms", 1, _LONGEST_MS), "a checkpoint not made by then has failed", default=10_000, settable=True
     )
     peer: str | None = prop(Reference("object"), "the colo-peer (not set: the only one there is)", default=None)
 
@@ -64,8 +74,8 @@ class CompareProperties(Properties):
     @property
     def limits(self) -> Limits:
         return Limits(
-            self.compare_timeout / _MS,
-            min(FINEST_GRAIN, self.expired_scan_cycle / _MS),
+            self.compare_timeout / MS,
+            min(FINEST_GRAIN, self.expired_scan_cycle / MS),
             self.max_queue_size,
             self.max_connections,
             self.max_memory,

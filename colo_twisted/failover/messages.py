@@ -24,6 +24,7 @@ All numbers are big-endian. The types, their numbers and bodies:
     7 PROTECT_NEW  empty
     8 INVALID      reason, UTF-8, at most 1024 bytes
     9 ANSWER       type of what is answered (1)
+    10 TAKEN_OVER  empty. The secondary speaks to the network itself, and acts on nothing that the primary asks
 
 A list begins with one byte: 0 it ends with this message, 1 the next message of that type and number goes
 on with it, 2 (UNPROTECTED only, and no entries) all connections that are open. Only lists of one type and
@@ -78,6 +79,7 @@ class Type(enum.IntEnum):
     PROTECT_NEW = 7
     INVALID = 8
     ANSWER = 9
+    TAKEN_OVER = 10
 
 
 ROLES = {1: "primary", 2: "secondary"}
@@ -260,7 +262,7 @@ def _fields(kind: int, body: bytes) -> Mapping[str, object]:
     if kind == Type.BEGIN:
         _check_size(kind, body, NONCE_SIZE)
         return {"nonce": body}
-    if kind in (Type.GOODBYE, Type.PROTECT_NEW):
+    if kind in (Type.GOODBYE, Type.PROTECT_NEW, Type.TAKEN_OVER):
         _check_size(kind, body, 0)
     return {}
 

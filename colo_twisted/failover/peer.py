@@ -18,8 +18,10 @@ from colo_twisted.checkpoint import program
 from colo_twisted.failover.messages import MOST_ENTRIES, Message, MessageError, Reader, Type, VersionError, encode
 from colo_twisted.failover.properties import ColoPeerProperties
 from colo_twisted.failover.replica import NEW_STATE, OLD_STATE, Replica, ReplicaCounters
+from colo_twisted.failover.requests import Requests
+from colo_twisted.failover.standing import Standing
 from colo_twisted.failover.state import StateError, StateFile
-from colo_twisted.interfaces import FrontEnd, ICheckpointed, IColoPeer, IMachine
+from colo_twisted.interfaces import FrontEnd, ICheckpointed, IColoPeer, IMachine, IRetiring
 from colo_twisted.options.declare import ObjectType
 from colo_twisted.options.errors import StartError
 from colo_twisted.packets.batch import Batch
@@ -45,6 +47,7 @@ class ColoPeerCounters(ReplicaCounters):
     dropped_before_hello: int = 0
     dropped_other_incarnation: int = 0
     dropped_wrong_role: int = 0  # messages that only the other role takes
+    dropped_taken_over: int = 0  # what a primary asked of a side that has taken over
     dropped_unknown: int = 0  # types of a later program
     dropped_unasked_answers: int = 0
 
@@ -67,9 +70,10 @@ class _Connection:
         self.reader = Reader()
         self.hello: Message | None = None
         self.over = False
+        self.overtaken = False
 
 
-@implementer(IColoPeer)
+@implementer(IColoPeer, IRetiring)
 class ColoPeer:
     """
     One end of the talk.
@@ -77,6 +81,7 @@ class ColoPeer:
     @ivar incarnation: a random number of this process.
     @ivar epoch: this side's, in each message.
     @ivar hello: the other side's, of the connection that there is, or None.
+    @ivar standing: how the secondary stands.
     """
 
     def __init__(self, properties: ColoPeerProperties, machine: IMachine) -> None:
@@ -90,9 +95,9 @@ class ColoPeer:
         self._other = "primary" if self.role == "secondary" else "secondary"
         self._connection: _Connection | None = None
         self._stopped = False
-        self._requests = 0
-        self._pending: dict[tuple[int, int], list[Deferred[bool]]] = {}  # by type and number
+        self._requests = Requests()
         self._replica = self._made_replica(properties, machine)
+        self.standing = Standing(self.id, machine, *self._condition)
         self._chardev = machine.chardev(properties.chardev)
         self._chardev.attach(
             FrontEnd(f"colo-peer '{self.id}'", receive=self._receive, connection_changed=self._connection_changed)
@@ -106,12 +111,26 @@ class ColoPeer:
             told = frozenset((OLD_STATE, NEW_STATE))
             asks = program.Program(machine.reactor, properties.checkpoint_state, STATE_SECONDS, told, self._report)
         self._state = StateFile(properties.state_file)
-        return Replica(self._state, lambda: machine.providers(ICheckpointed), asks, self.counters, self._report)
+        return Replica(
+            self._state, lambda: machine.providers(ICheckpointed), asks, self.counters, self._report, self._look
+        )
 
     @property
     def invalid(self) -> str | None:
         """Why this side's guest may not take over before the next checkpoint, or None. On the primary: None."""
         return self._replica.invalid
+
+    @property
+    def overtaken(self) -> bool:
+        """Whether the other side says that it has taken over."""
+        return self._connection is not None and self._connection.overtaken
+
+    @property
+    def _condition(self) -> tuple[str, str]:
+        return self._replica.condition(self.connected) if self.role == "secondary" else ("none", "")
+
+    def _look(self) -> None:
+        self.standing.become(*self._condition)
 
     @property
     def hello(self) -> Message | None:
@@ -145,25 +164,48 @@ class ColoPeer:
         return self._request(Message(Type.INVALID, reason=reason))
 
     def _request(self, message: Message) -> Deferred[bool]:
-        self._requests += 1
-        return self._ask(dataclasses.replace(message, number=self._requests))
+        return self._ask(dataclasses.replace(message, number=self._requests.next_number()))
 
     def _ask(self, message: Message) -> Deferred[bool]:
-        """Send a request. The same one, sent again, is answered for all."""
         if self._connection is None:
             return succeed(False)
-        answer: Deferred[bool] = Deferred()
-        self._pending.setdefault((message.type, message.number), []).append(answer)
+        answer = self._requests.add(message)
         self._send(message)
         return answer
 
-    def _answered(self, message: Message) -> None:
-        answers = self._pending.pop((message.answered, message.number), None)
-        if answers is None:
-            self.counters.dropped_unasked_answers += 1
-            return
-        for answer in answers:
-            answer.callback(True)
+    # the take-over
+
+    @property
+    def why_not(self) -> str | None:
+        """Why this side can't take over now and what to do, in one line, or None."""
+        return self._replica.why_not
+
+    def take_over(self, reason: str) -> None:
+        """
+        Remember that this side speaks to the network itself, act on nothing more that a primary asks, and tell it so.
+
+        Raises StateError: it can't be kept, and nothing has changed.
+        """
+        self._replica.take_over(reason)
+        if self.connected:
+            self._say_taken_over()
+        self._look()
+
+    def _say_taken_over(self) -> None:
+        self._report.warn(
+            "a primary is there though this side has taken over: only one of the two guests may speak to the network;"
+            " stop the one whose state is older",
+            kind="taken over",
+        )
+        self._send(Message(Type.TAKEN_OVER))
+
+    def _overtaken(self, connection: _Connection) -> None:
+        connection.overtaken = True
+        self._report.warn(
+            "the secondary says that it has taken over: only one of the two guests may speak to the network;"
+            " stop the one whose state is older",
+            kind="overtaken",
+        )
 
     # the connection
 
@@ -181,16 +223,15 @@ class ColoPeer:
     def _lost(self, connection: _Connection, why: str) -> None:
         """The other process has gone, or nothing more is taken from it."""
         was_there, connection.hello = connection.hello is not None, None
+        connection.overtaken = False
         if was_there:
             self._report.warn(f"the {self._other} is lost: {why}", kind="lost")
             self._replica.primary_lost()
-        pending, self._pending = self._pending, {}
-        for answers in pending.values():
-            for answer in answers:
-                answer.callback(False)
+        self._requests.give_up()
         if was_there:
             for watcher in self.watchers:
                 watcher(False)
+        self._look()
 
     def _receive(self, batch: Batch) -> None:
         if self._stopped:
@@ -233,15 +274,28 @@ class ColoPeer:
             connection.over = True
             self._lost(connection, "it said goodbye")
         elif message.type == Type.ANSWER and self.role == "primary":
-            self._answered(message)
+            self.counters.dropped_unasked_answers += not self._requests.answered(message)
+        elif message.type == Type.TAKEN_OVER and self.role == "primary":
+            self._overtaken(connection)
         elif message.type in _ACTS and self.role == "secondary":
-            if _ACTS[message.type](self._replica, message):
-                self.counters.answered += 1
-                self._send(Message(Type.ANSWER, message.number, answered=message.type))
-        elif message.type in (Type.ANSWER, *_ACTS):
+            self._act(message)
+        elif message.type in (Type.ANSWER, Type.TAKEN_OVER, *_ACTS):
             self.counters.dropped_wrong_role += 1
         else:
             self.counters.dropped_unknown += 1
+
+    def _act(self, message: Message) -> None:
+        """Do what the primary asks, and answer."""
+        if self._replica.taken_over is not None:
+            self.counters.dropped_taken_over += 1
+            self._report.warn(
+                f"{Type(message.type).name} of a primary's is not answered: this side has taken over", kind="ignored"
+            )
+            return
+        if _ACTS[message.type](self._replica, message):
+            self.counters.answered += 1
+            self._send(Message(Type.ANSWER, message.number, answered=message.type))
+        self._look()
 
     def _greeted(self, connection: _Connection, hello: Message) -> None:
         self.counters.hellos += 1
@@ -255,8 +309,11 @@ class ColoPeer:
             return
         connection.hello = hello
         self._report.info(f"the {self._other} is there", kind="hello")
+        if self.role == "secondary" and self._replica.taken_over is not None:
+            self._say_taken_over()
         for watcher in self.watchers:
             watcher(True)
+        self._look()
 
     def _send(self, message: Message) -> None:
         packets = encode(dataclasses.replace(message, incarnation=self.incarnation, epoch=self.epoch))
@@ -269,11 +326,19 @@ class ColoPeer:
     # life
 
     def open(self) -> None:
-        """Read the state file. Raises StartError."""
+        """Read the state file; a primary only keeps what it says. Raises StartError."""
         try:
-            self._replica.restore()
+            self._state.load()
+            if self.role == "secondary":
+                self._replica.restore()
         except StateError as error:
             raise StartError(f"colo-peer '{self.id}': {error}") from None
+        if self.role == "secondary" and self._replica.taken_over is not None:
+            self._report.warn(
+                f"this side has taken over before ({self._state.path} says so) and acts on nothing that a primary asks;"
+                " to make its guest a replica again, move that file away and start anew"
+            )
+        self._look()
 
     def start(self) -> None:
         """Say it now if no checkpoint could begin, or end."""
@@ -283,6 +348,14 @@ class ColoPeer:
             self._state.keep({})
         except StateError as error:
             self._report.warn(f"no checkpoint can be made: {error}")
+
+    def retire(self) -> None:
+        """To those who stay the other process is gone; a checkpoint's end will never be known here."""
+        connection = self._connection
+        self._replica.leave(f"colo-peer '{self.id}' was removed")
+        self.stop()
+        if connection is not None:
+            self._lost(connection, "this colo-peer is removed")
 
     def stop(self) -> None:
         """Say goodbye; what is pending is never answered."""

@@ -19,6 +19,7 @@ from colo_twisted.reporting import Reporter
 OLD_STATE, NEW_STATE = 10, 11  # not 0, 1 or 2: what merely went wrong must not look like an answer
 
 _REMEDY = "it must not take over before the next checkpoint: have one made, or start it anew from the primary's state"
+_TAKEN_OVER = "taken-over"  # in the state file: why, in words
 
 
 class Phase(enum.Enum):
@@ -52,6 +53,8 @@ class Replica:
     upon, now or when it came before.
 
     @ivar invalid: why the guest may not take over, or None.
+    @ivar taken_over: why it has, or None. It stays so over a restart, until the state file is moved away.
+    @ivar followed: whether the primary has said that new connections are protected.
     """
 
     def __init__(
@@ -61,24 +64,28 @@ class Replica:
         asks: Program | None,
         counters: ReplicaCounters,
         report: Reporter,
+        changed: Callable[[], None],
     ) -> None:
         """
         @param parts: gives what takes part in checkpoints: providers of ICheckpointed.
         @param asks: the program that says which state the guest is in, once the primary is lost.
+        @param changed: called when its answer has changed something.
         """
         self.number = 0
         self.phase = Phase.NONE
         self.invalid: str | None = None
+        self.taken_over: str | None = None
+        self.followed = False
         self._nonce = b""
         self._state = state
         self._parts = parts
         self._asks = asks
         self._counters = counters
         self._report = report
+        self._changed = changed
 
     def restore(self) -> None:
-        """Go on from the state file. Raises StateError."""
-        self._state.load()
+        """Go on from what the state file has said. Raises StateError: that is of another version."""
         values = self._state.values
         try:
             self.number = int(values.get("checkpoint", 0))
@@ -91,6 +98,22 @@ class Replica:
             self.phase = Phase.ABORTED
         if invalid is not None:
             self._become_invalid(str(invalid))
+        if (taken_over := values.get(_TAKEN_OVER)) is not None:
+            self.taken_over = str(taken_over)
+
+    def condition(self, connected: bool) -> tuple[str, str]:
+        """The state as an operator reads it, and its reason; ``connected``: whether the primary is there."""
+        if self.taken_over is not None:
+            return "taken-over", self.taken_over
+        if self.phase is Phase.ASKING:
+            return "checkpointing", f"the primary was lost during checkpoint {self.number}: asking checkpoint-state"
+        if self.phase is Phase.BEGUN:
+            return "checkpointing", f"checkpoint {self.number}"
+        if self.invalid is not None:
+            return "joining", f"the guest is invalid: {self.invalid}"
+        if not connected:
+            return "joining", "the primary is not there"
+        return ("synced", "") if self.followed else ("joining", "the primary does not protect new connections yet")
 
     # the primary's messages
 
@@ -101,7 +124,7 @@ class Replica:
         if self.phase is Phase.BEGUN and number == self.number:
             return True
         invalid = self.invalid
-        if self.phase in (Phase.BEGUN, Phase.ASKING):
+        if self.is_checkpointing:
             invalid = f"checkpoint {number} began before the end of checkpoint {self.number} was known"
         if not self._keep(number, Phase.BEGUN, invalid):
             return False
@@ -118,7 +141,7 @@ class Replica:
         """Let traffic on: the guest equals the primary's."""
         if number == self.number and self.phase is Phase.DONE:
             return True
-        if not self._is_under_way(number):
+        if not self._is_under_way(number) or not self.has_parts:  # they may have been removed meanwhile
             return False
         return self._end(offsets)
 
@@ -131,6 +154,8 @@ class Replica:
         return self._abort(None if unchanged else f"checkpoint {number} failed")
 
     def unprotect(self, keys: Sequence[bytes] | None) -> bool:
+        if keys is None:
+            self.followed = False
         for part in self._parts():
             part.unprotect(keys)
         return True
@@ -144,12 +169,14 @@ class Replica:
         """Not answered while it is invalid: nothing is protected then, and the primary must not think so."""
         if self.invalid is not None:
             return False
+        self.followed = True
         for part in self._parts():
             part.protect_new()
         return True
 
     def invalidate(self, reason: str) -> bool:
         """Take over no more until the next checkpoint."""
+        self.followed = False
         why = f"the primary says so: {reason}"
         if self._keep(self.number, self.phase, why):
             return True
@@ -160,6 +187,7 @@ class Replica:
 
     def primary_lost(self) -> None:
         """Find out which state the guest is in, if that isn't known."""
+        self.followed = False
         if self.phase is not Phase.BEGUN:
             return
         self._counters.checkpoints_lost += 1
@@ -183,6 +211,7 @@ class Replica:
         if not known:
             why = self._asks.why_not or f"exit status {status}"
             self._give_up(f"the primary was lost during checkpoint {number}, and checkpoint-state can't tell: {why}")
+        self._changed()
 
     def _give_up(self, why: str) -> None:
         """Nobody knows the guest's state. That holds even where it can't be kept: the file says 'begun' then."""
@@ -192,11 +221,42 @@ class Replica:
             for part in self._parts():
                 part.abort_checkpoint(False)
 
+    def leave(self, why: str) -> None:
+        """Nobody will say how the checkpoint ends that is under way."""
+        if self.is_checkpointing:
+            self._give_up(f"{why} during checkpoint {self.number}")
+            if self._asks is not None:
+                self._asks.cancel()
+
     def close(self) -> None:
         """Ask no more; what is not known stays so in the state file."""
         self.phase, phase = Phase.NONE, self.phase
         if phase is Phase.ASKING and self._asks is not None:
             self._asks.cancel()
+
+    # the take-over
+
+    @property
+    def is_checkpointing(self) -> bool:
+        """Whether the guest stands still for a checkpoint."""
+        return self.phase in (Phase.BEGUN, Phase.ASKING)
+
+    @property
+    def why_not(self) -> str | None:
+        """Why the guest can't take over now and what to do, in one line, or None."""
+        if self.is_checkpointing:
+            return (
+                f"checkpoint {self.number} is under way: wait for its end; if the primary is dead, until its connection"
+                " is closed"
+            )
+        if self.invalid is not None:
+            return f"the guest is invalid: {self.invalid}; {_REMEDY}"
+        return None
+
+    def take_over(self, reason: str) -> None:
+        """Act on nothing more that the primary says. Raises StateError, and nothing has changed."""
+        self._state.keep({_TAKEN_OVER: reason})
+        self.taken_over = reason
 
     # changes of state: kept first
 

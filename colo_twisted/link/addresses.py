@@ -62,7 +62,7 @@ class TCPAddress:
         use6 = self.ipv6 if self.ipv6 is not None else not self.ipv4
         return (socket.AF_INET,) * use4 + (socket.AF_INET6,) * use6
 
-    def listen(self, reactor: Any, factory: IProtocolFactory) -> IListeningPort:
+    def listen(self, reactor: Any, factory: IProtocolFactory, mode: int | None = None) -> IListeningPort:
         reason: object = "the host has no address of a family that is allowed"
         for port in range(self.port, (self.to or self.port) + 1):
             for interface in self._interfaces():
@@ -103,17 +103,21 @@ class UNIXAddress:
     def _name(self) -> str:
         return f"\0{self.path}" if self.abstract else self.path
 
-    def listen(self, reactor: Any, factory: IProtocolFactory) -> IListeningPort:
+    def listen(self, reactor: Any, factory: IProtocolFactory, mode: int | None = None) -> IListeningPort:
+        """``mode`` is the file's from its first moment on; without it the umask decides, as in QEMU."""
         if not self.abstract:
             self._clear_stale()
         umask = os.umask(0)
-        os.umask(umask)
-        mode = 0o777 & ~umask  # as QEMU: the umask decides
+        if mode is None:
+            mode = 0o777 & ~umask
+        os.umask(0o777 & ~mode)  # between bind and chmod anybody could connect
         port = _UNIXPort(os.fsencode(self._name), factory, BACKLOG, mode, reactor)
         try:
             port.startListening()
         except CannotListenError as error:
             raise StartError(f"cannot listen on {self}: {_reason(error.socketError)}") from None
+        finally:
+            os.umask(umask)
         return port
 
     def _clear_stale(self) -> None:
@@ -167,7 +171,7 @@ class DescriptorAddress:
         taken.setblocking(False)
         return taken
 
-    def listen(self, reactor: Any, factory: IProtocolFactory) -> IListeningPort:
+    def listen(self, reactor: Any, factory: IProtocolFactory, mode: int | None = None) -> IListeningPort:
         with self.take(listening=True) as taken:
             if taken.family == socket.AF_UNIX:
                 return _inherited_unix_port(taken, factory, reactor)

@@ -11,17 +11,14 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.interfaces import IAddress, IListeningPort
-from twisted.internet.protocol import Factory
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IAddress
 from twisted.internet.task import LoopingCall
 
 from colo_twisted.interfaces import Decoder
 from colo_twisted.link import liveness
-from colo_twisted.link.addresses import Address, DescriptorAddress
-from colo_twisted.link.connector import Connector
 from colo_twisted.link.peer import TURN_BYTES, Peer, PeerCounters
-from colo_twisted.options.errors import StartError
+from colo_twisted.link.reach import LinkOptions, Reach
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.vnet import in_form
 from colo_twisted.reporting import Reporter
@@ -46,26 +43,11 @@ class LinkCounters(PeerCounters):
     dropped_disconnect_bytes: int = 0  # backlog given up with its peer
 
 
-@dataclasses.dataclass(frozen=True)
-class LinkOptions:
-    """
-    How a link behaves.
-
-    ``reconnect`` is the longest delay in seconds between a client's tries to connect; with 0 it tries
-    until it is connected, and not again once that connection is lost.
-    """
-
-    address: Address
-    server: bool
-    reconnect: float = 1.0
-    nodelay: bool = True
-
-
 def _ignore(_: bool) -> None:
     pass
 
 
-class Link(Factory):
+class Link(Reach):
     """
     Holds the place of the one peer.
 
@@ -73,12 +55,10 @@ class Link(Factory):
     peer is asked for life, and when it goes the first that still lives follows it.
     """
 
-    noisy = False
-
     def __init__(
         self, reactor: Any, options: LinkOptions, report: Reporter, counters: LinkCounters | None = None
     ) -> None:
-        self.options = options
+        super().__init__(reactor, options, report)
         self.counters = counters or LinkCounters()
         self.connection_changed: Callable[[bool], None] = _ignore
         self.pressure_changed: Callable[[bool], None] = _ignore
@@ -86,26 +66,18 @@ class Link(Factory):
         self._receive: Callable[[Batch], None] | None = None
         self._vnet_hdr = False
         self._decoder_from: Callable[[], Decoder] | None = None
-        self._reactor = reactor
-        self._report = report
         self._waiting: list[Peer] = []
-        self._port: IListeningPort | None = None
-        self._inherited: socket.socket | None = None
-        self._connector: Connector | None = None
         self._started = False
         self._closing: Deferred[None] | None = None
-        self._arrivals: list[Deferred[None]] = []
         self._watch = LoopingCall(self._watch_peers)
         self._watch.clock = reactor
 
-    def __str__(self) -> str:
-        return f"{self.options.address}"
-
-    def logPrefix(self) -> str:
-        return self._report.name
+    @property
+    def peer_name(self) -> str | None:  # type: ignore[override]
+        return self.peer.name if self.peer is not None else None
 
     @property
-    def connected(self) -> bool:
+    def connected(self) -> bool:  # type: ignore[override]
         return self.peer is not None
 
     @property
@@ -117,56 +89,20 @@ class Link(Factory):
 
     def open(self) -> None:
         """Bind, if this is the server; take what was inherited. Raises StartError."""
-        address = self.options.address
-        try:
-            if self.options.server:
-                self._port = address.listen(self._reactor, self)
-            elif isinstance(address, DescriptorAddress):
-                self._inherited = address.take(listening=False)
-        except StartError as error:
-            raise StartError(f"{self._report.name}: {error}") from None
+        self._open()
 
     def start(self) -> None:
         """Connect, if this is the client; read, if a peer is there already: until now the kernel kept what it sent."""
+        if self._started:
+            return
         self._started = True
         if self.peer is not None:
             self.peer.go_on()
-        if self._inherited is not None:
-            self._adopt(self._inherited)
-        elif not self.options.server and not isinstance(self.options.address, DescriptorAddress):
-            endpoint = self.options.address.client(self._reactor)
-            longest = self.options.reconnect or LinkOptions.reconnect
-            self._connector = Connector(self._reactor, endpoint, self, longest, self._report)
-            self._connector.connect()
-
-    def _adopt(self, inherited: socket.socket) -> None:
-        self._inherited = None
-        with inherited:
-            try:
-                self._reactor.adoptStreamConnection(inherited.fileno(), inherited.family, self)
-            except OSError as error:
-                self._report.warn(f"{self} was closed before it could be used: {error.strerror}")
-
-    def when_connected(self) -> Deferred[None]:
-        """Fires at once if a peer is there, else with the next one."""
-        arrival: Deferred[None] = Deferred()
-        if self.connected:
-            arrival.callback(None)
-        else:
-            self._arrivals.append(arrival)
-        return arrival
+        self._connect()
 
     def close(self) -> Deferred[Any]:
         """Listen and connect no more, and end what is open; fires when all is closed."""
-        done: list[Deferred[Any]] = []
-        if self._connector is not None:
-            self._connector.stop()
-        if self._inherited is not None:
-            self._inherited.close()
-            self._inherited = None
-        if self._port is not None:
-            done.append(maybeDeferred(self._port.stopListening))
-            self._port = None
+        done = self._leave()
         peers = [peer for peer in (self.peer, *self._waiting) if peer is not None]
         if peers:
             self._closing = Deferred()
@@ -215,6 +151,15 @@ class Link(Factory):
         self.counters.bytes_out += len(framed.data)
         self.peer.write(framed.data)
 
+    def flush(self) -> bool:
+        """Send what waits, as far as it goes now; True if nothing waits any more."""
+        return self.peer is None or self.peer.flush()
+
+    def drain(self) -> None:
+        """Receive what has come already."""
+        if self.peer is not None:
+            self.peer.drain()
+
     def disconnect(self, reason: str) -> None:
         """Drop the peer and what was still to be sent to it."""
         peer = self.peer
@@ -262,9 +207,6 @@ class Link(Factory):
             self.counters.protocol_errors += 1
             self.disconnect(f"protocol error: {how}")
 
-    def file_left_behind(self, reason: str) -> None:
-        self._report.warn(f"could not remove {self}: {reason}")
-
     def _give_place_to(self, peer: Peer) -> None:
         self.peer = peer
         self.counters.connects += 1
@@ -272,9 +214,7 @@ class Link(Factory):
         where = f"{peer.name} on {self}" if self.options.server else str(self)
         self._report.info(f"connected to {where}", kind="connected")
         self.connection_changed(True)
-        arrivals, self._arrivals = self._arrivals, []
-        for arrival in arrivals:
-            arrival.callback(None)
+        self._arrived()
 
     def _let_wait(self, peer: Peer) -> None:
         assert self.peer is not None
@@ -308,8 +248,8 @@ class Link(Factory):
             follower = self._waiting.pop(0)
             self._give_place_to(follower)
             follower.go_on()
-        elif self._connector is not None and self.options.reconnect:
-            self._connector.lost()
+        else:
+            self._connect_again()
 
     def _all_gone(self) -> None:
         if self._watch.running:

@@ -24,6 +24,7 @@ if typing.TYPE_CHECKING:
 # What one turn of the reactor may send. It must be more than what a turn's reading brings (of a TAP: TURN_BYTES),
 # else a mirror's backlog grows without end though its peer reads as fast as it can.
 TURN_BYTES = 1024 * 1024
+MOST_DRAINED = 256  # reads of 64 KiB: more than a socket's buffer holds
 
 
 @dataclass
@@ -159,10 +160,26 @@ class Peer(Protocol):
     def stopProducing(self) -> None:
         self._waiting.clear()
 
+    # now, and not in the reactor's next turns
+
+    def flush(self) -> bool:
+        """Send what waits, as far as the kernel takes it; True if it took all. What is lost the reactor finds out."""
+        self.transport.doWrite()
+        return not self.paused and not self.backlog and not self.transport.dataBuffer
+
+    def drain(self) -> None:
+        """Receive what the kernel has, at most MOST_DRAINED reads of it."""
+        counters = self._place.counters
+        for _ in range(MOST_DRAINED):
+            before = counters.bytes_in
+            self.transport.doRead()
+            if counters.bytes_in == before:
+                return
+
     # coming and going
 
     def connectionMade(self) -> None:
-        self.name = _name_of(self.transport.getPeer())
+        self.name = name_of(self.transport.getPeer())
         self.transport.SEND_LIMIT = 2 * TURN_BYTES  # what is written at once may overshoot by a batch, and goes whole
         self.transport.registerProducer(self, True)
         self._place.connection_made(self)
@@ -194,6 +211,7 @@ class Peer(Protocol):
         self.transport.abortConnection()
 
 
-def _name_of(address: object) -> str:
+def name_of(address: object) -> str:
+    """A peer's name, for messages."""
     host, port = getattr(address, "host", None), getattr(address, "port", None)
     return f"{host}:{port}" if host is not None else "a local process"

@@ -6,7 +6,7 @@ import os
 import stat
 from dataclasses import dataclass
 
-from colo_twisted.link.link import LinkOptions
+from colo_twisted.link.reach import LinkOptions
 from colo_twisted.options.declare import Properties, prop
 from colo_twisted.options.errors import OptionError
 from colo_twisted.options.kinds import Boolean, Duration

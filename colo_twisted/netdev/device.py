@@ -105,9 +105,8 @@ class DeviceProperties(Properties):
             TapProperties(id="guest", script="", downscript="").check_host()
 
 
-def guest_tap(properties: DeviceProperties, index: int, machine: IMachine) -> Tap:
+def guest_tap(properties: DeviceProperties, name: str, machine: IMachine) -> Tap:
     """The TAP of a device without ``guest``: no script is run, for its interface is the guest's own."""
-    name = properties.id or f"NIC{index}"
     tap = Tap(TapProperties(id=name, ifname=name, script="", downscript=""), machine, source="-device ...")
     tap.address = properties.mac
     as_guest(tap)
@@ -117,7 +116,7 @@ def guest_tap(properties: DeviceProperties, index: int, machine: IMachine) -> Ta
 def as_guest(netdev: INetdev) -> INetdev:
     """A netdev whose far end is a guest: a TAP keeps more of what that sends."""
     if isinstance(netdev, Tap):
-        netdev.queue = GUEST_QUEUE
+        netdev.set_queue(GUEST_QUEUE)
     return netdev
 
 

@@ -10,13 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from colo_twisted.events import NetdevStreamConnected, NetdevStreamDisconnected
 from colo_twisted.interfaces import IMachine, INetdev
 from colo_twisted.link.addresses import Address, DescriptorAddress, TCPAddress, UNIXAddress
-from colo_twisted.link.link import Link, LinkCounters, LinkOptions
+from colo_twisted.link.link import Link, LinkCounters
 from colo_twisted.link.properties import ServerOrClient, check_folder, check_socket, check_unix_path, link_claims
+from colo_twisted.link.reach import LinkOptions
 from colo_twisted.options.declare import ObjectType, Properties, prop
 from colo_twisted.options.errors import OptionError
 from colo_twisted.options.kinds import Boolean, Choice, HostPort, Integer, Only, Port, Size, Text
@@ -135,7 +138,9 @@ class StreamNetdev:
         self.id = properties.id
         self.properties = properties
         self.counters: StreamCounters = StreamCounters()
+        self._events = machine.events
         self._link = Link(machine.reactor, properties.link_options, Reporter(f"netdev {self.id}"), self.counters)
+        self._link.connection_changed = self._connection_changed
 
     @property
     def pressure_changed(self) -> Callable[[bool], None]:
@@ -147,6 +152,31 @@ class StreamNetdev:
 
     def open(self, vnet_hdr: bool) -> None:
         self._link.open()
+
+    def _connection_changed(self, connected: bool) -> None:
+        """As QEMU, only a netdev of type stream tells of it."""
+        if not isinstance(self.properties, StreamProperties):
+            return
+        if connected:
+            self._events.emit(NetdevStreamConnected(self.id, self._far_address()))
+        else:
+            self._events.emit(NetdevStreamDisconnected(self.id))
+
+    def _far_address(self) -> dict[str, Any]:
+        """QEMU's SocketAddress of the far end, or of the socket file that leads to it."""
+        address = self._link.options.address
+        if isinstance(address, UNIXAddress):
+            return {"type": "unix", "path": address.path}
+        peer = self._link.peer
+        far = peer.transport.getPeer() if peer is not None else None
+        if isinstance(far, (IPv4Address, IPv6Address)):
+            return {"type": "inet", "host": far.host, "port": str(far.port), "ipv6": isinstance(far, IPv6Address)}
+        return {"type": "fd", "str": str(address)}
+
+    @property
+    def filename(self) -> str:
+        """What it is and where, as QEMU says it of a chardev."""
+        return self._link.filename
 
     def set_offloads(self, on: bool) -> None:
         """Frames without vnet headers know none."""
@@ -166,6 +196,12 @@ class StreamNetdev:
 
     def resume(self) -> None:
         """It never waited."""
+
+    def drain(self) -> None:
+        self._link.drain()
+
+    def set_link(self, up: bool) -> None:
+        """This wire has no way to say so."""
 
     def close(self) -> Deferred[Any]:
         return self._link.close()

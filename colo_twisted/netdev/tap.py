@@ -33,6 +33,7 @@ from colo_twisted.reporting import Reporter
 # one turn of the reactor reads until the TAP is empty, or so much
 TURN_FRAMES = 128
 TURN_BYTES = 256 * 1024
+MOST_DRAINED = 20_000  # frames: what the kernel keeps for us at most, and what comes meanwhile
 
 _pack_length = struct.Struct(">I").pack
 
@@ -139,6 +140,12 @@ class Tap:
         by_default = self.properties.fd is None and self.properties.br is None
         return scripts.choose(given, default) if given is not None or by_default else None
 
+    def set_queue(self, packets: int) -> None:
+        """How many packets the kernel keeps until they are read; said again to a TAP that is open, it is obeyed."""
+        self.queue = packets
+        if self._fd >= 0:
+            self._tun.set_queue(self.name, packets)
+
     def set_offloads(self, on: bool) -> None:
         try:
             self._tun.set_offloads(self._fd, on)
@@ -176,6 +183,16 @@ class Tap:
         self._give_up_waiting()
         os.close(self._fd)
         self._fd = -1
+
+    @property
+    def gone(self) -> bool:
+        """Whether the interface was deleted under us."""
+        return self._gone
+
+    @property
+    def down(self) -> bool:
+        """Whether the last frame for it found the interface down."""
+        return self._dropped_while_down > 0
 
     # from the kernel
 
@@ -239,6 +256,20 @@ class Tap:
         self._paused = False
         if self._receive is not None:
             self._reactor.addReader(self)
+
+    def drain(self) -> None:
+        drained = 0
+        while self._receive is not None and drained < MOST_DRAINED and (frames := self._hand_on(TURN_FRAMES)):
+            drained += frames
+
+    def set_link(self, up: bool) -> None:
+        """The carrier of the interface, as whoever uses it sees it."""
+        if self._fd < 0 or self._gone:
+            return
+        try:
+            self._tun.set_carrier(self._fd, up)
+        except OSError as error:  # a kernel before 4.20, or an interface that is down
+            self._report.warn(f"the kernel can't turn the carrier {'on' if up else 'off'}: {error.strerror}")
 
     def _lost(self, why: str | None) -> None:
         """The interface was deleted under us: reading and writing would only fail again."""

@@ -25,6 +25,7 @@ _TUNSETIFF = 0x400454CA
 _TUNGETIFF = 0x800454D2
 _TUNSETOFFLOAD = 0x400454D0
 _TUNSETSNDBUF = 0x400454D4
+_TUNSETCARRIER = 0x400454E2
 _TUNSETVNETHDRSZ = 0x400454D8
 _IFF_TAP = 0x0002
 _IFF_NO_PI = 0x1000
@@ -73,6 +74,9 @@ class ITun(Interface):
 
     def set_send_buffer(fd: int, size: int) -> None:
         """How many bytes of packets that were written may be on their way through the kernel."""
+
+    def set_carrier(fd: int, on: bool) -> None:
+        """Whether the interface's user sees a carrier."""
 
     def set_queue(name: str, length: int) -> None:
         """How many packets the kernel keeps until they are read; it drops those beyond."""
@@ -123,6 +127,9 @@ class KernelTun:
 
     def set_send_buffer(self, fd: int, size: int) -> None:
         fcntl.ioctl(fd, _TUNSETSNDBUF, struct.pack("=i", size))
+
+    def set_carrier(self, fd: int, on: bool) -> None:
+        fcntl.ioctl(fd, _TUNSETCARRIER, struct.pack("=i", on))
 
     def set_queue(self, name: str, length: int) -> None:
         _interface_ioctl(_SIOCSIFTXQLEN, _interface_request(name, struct.pack("=i", length)))

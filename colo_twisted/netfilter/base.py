@@ -8,9 +8,9 @@ from typing import Any
 from zope.interface import implementer
 
 from colo_twisted.counters import Counters
-from colo_twisted.interfaces import Direction, IFilter, IMachine
+from colo_twisted.interfaces import Direction, IChangeable, IFilter, IMachine
 from colo_twisted.options.declare import Properties, prop
-from colo_twisted.options.kinds import Boolean, Choice, Position, Reference
+from colo_twisted.options.kinds import Choice, Position, Reference, Switch
 from colo_twisted.packets.batch import Batch
 from colo_twisted.reporting import Reporter
 
@@ -21,12 +21,12 @@ class FilterProperties(Properties):
 
     netdev: str = prop(Reference("netdev"), "the netdev on whose chain it stands")
     queue: str = prop(Choice("all", "rx", "tx"), "tx: network to guest, rx: guest to network", default="all")
-    status: bool = prop(Boolean(), "off: as if it weren't there", default=True)
+    status: bool = prop(Switch(), "off: as if it weren't there", default=True, settable=True)
     position: str = prop(Position(), "where in the chain", default="tail")
     insert: str = prop(Choice("before", "behind"), "on which side of position=id=FILTER", default="behind")
 
 
-@implementer(IFilter)
+@implementer(IFilter, IChangeable)
 class Filter:
     """
     A filter that lets everything pass and holds nothing; subclasses define ``receive`` anew.
@@ -52,6 +52,11 @@ class Filter:
 
     def receive(self, batch: Batch, direction: Direction) -> Batch | None:
         return batch
+
+    def change(self, properties: Any) -> None:
+        """Switch on or off; one with further settable properties extends this."""
+        self.status = properties.status
+        self.machine.chain(self.netdev).refresh()
 
     def open(self) -> None:
         """Nothing needs privileges."""

@@ -19,8 +19,10 @@ from colo_twisted.packets.batch import Batch
 class BufferProperties(FilterProperties):
     """QEMU's interval, and ``max_backlog``."""
 
-    interval: int = prop(Duration("us", 1, (1 << 32) - 1), "time between two releases, in microseconds")
-    max_backlog: int = prop(Size(least=1 << 17), "bytes held at most; frames beyond are dropped", default=64 << 20)
+    interval: int = prop(Duration("us", 1, (1 << 32) - 1), "time between two releases, in microseconds", settable=True)
+    max_backlog: int = prop(
+        Size(least=1 << 17), "bytes held at most; frames beyond are dropped", default=64 << 20, settable=True
+    )
 
 
 @dataclass
@@ -58,6 +60,18 @@ class FilterBuffer(Filter):
             self._clockwork.stop()
         self._stopped = True
         self.release()
+
+    def change(self, properties: BufferProperties) -> None:
+        """One that is switched off holds nothing any more: what it held goes first."""
+        self.max_backlog = properties.max_backlog
+        if properties.interval / 1_000_000 != self._seconds:
+            self._seconds = properties.interval / 1_000_000
+            if self._clockwork.running:
+                self._clockwork.stop()
+                self._clockwork.start(self._seconds, now=False)
+        if not properties.status:
+            self.release()
+        super().change(properties)
 
     def receive(self, batch: Batch, direction: Direction) -> Batch | None:
         if self._stopped:

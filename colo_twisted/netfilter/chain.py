@@ -18,6 +18,7 @@ from colo_twisted.counters import Counters
 from colo_twisted.interfaces import Direction, IChain, IFilter, INetdev
 from colo_twisted.options.errors import StartError
 from colo_twisted.packets.batch import Batch
+from colo_twisted.packets.ethernet import source_address
 from colo_twisted.reporting import Reporter
 
 _log = Logger("colo_twisted")
@@ -30,6 +31,7 @@ class ChainCounters(Counters):
     """What the ends of the chain can't pass on."""
 
     dropped_no_guest: int = 0  # no -device is plugged in
+    dropped_link_down: int = 0  # set_link pulled the cable out, at either end
     dropped_filter_failed: int = 0  # a filter raised an exception over them
 
 
@@ -39,16 +41,63 @@ class Chain:
 
     def __init__(self, network: INetdev, guest: INetdev | None) -> None:
         self.network = network
-        self.guest = guest
+        self.guest: INetdev | None = None
+        self.guest_address: bytes | None = None
         self.counters: ChainCounters = ChainCounters()
         self.filters: list[IFilter] = []  # head first
+        self.offloads = False  # whether both ends have them on
         self._report = Reporter(f"chain {network.id}")
         self._steps: dict[Direction, _Steps] = {Direction.TX: (), Direction.RX: ()}
         self._holders: dict[Direction, set[str]] = {Direction.TX: set(), Direction.RX: set()}
-        self._sources: dict[Direction, INetdev | None] = {Direction.TX: network, Direction.RX: guest}
+        self._sources: dict[Direction, INetdev | None] = {Direction.TX: network, Direction.RX: None}
+        self.link_up = True  # whether the network's end is plugged in
+        self.guest_link_up = True
+        self._started = False
         network.pressure_changed = self._network_pressure
         if guest is not None:
-            guest.pressure_changed = self._guest_pressure
+            self.plug_in(guest)
+
+    # the guest
+
+    def plug_in(self, guest: INetdev, address: bytes | None = None) -> None:
+        """Give it a guest, which it has not; the Ethernet address, if that is known, is what it sends from."""
+        if self.offloads:
+            self._set_offloads(False)
+            self.network.drain()
+        self.guest = self._sources[Direction.RX] = guest
+        self.guest_address = address
+        guest.pressure_changed = self._guest_pressure
+        if self._holders[Direction.RX]:
+            guest.pause()
+
+    def start_guest(self) -> None:
+        """Let a guest that was plugged in while frames flow begin to read; harmless before they do."""
+        if self._started and self.guest is not None:
+            self.guest.start(self.receive_rx)
+
+    def unplug(self) -> None:
+        """Take its guest away; what that has sent by now still passes."""
+        guest = self.guest
+        if guest is None:
+            return
+        guest.drain()
+        self.guest = self._sources[Direction.RX] = None
+        self.guest_address = None
+        self._guest_pressure(False)
+        guest.pressure_changed = lambda full: None
+        if self._holders[Direction.RX]:
+            guest.resume()
+        self.guest_link_up = True
+
+    def set_link(self, source: Direction, up: bool) -> None:
+        """Pull the cable out, or plug it in, at the end where a direction's frames come from."""
+        if source is Direction.TX:
+            self.link_up = up
+        else:
+            self.guest_link_up = up
+        end = self._sources[source]
+        if end is not None:
+            end.set_link(up)
 
     # the filters
 
@@ -60,6 +109,9 @@ class Chain:
             index = len(self.filters)
         else:
             index = self._index_of(new) + (new.insert == "behind")
+        if self.offloads and not new.vnet_hdr_support:
+            self._set_offloads(False)
+            self.drain()  # what stands in the kernel's queues still has offloads: it goes the old way
         self.filters.insert(index, new)
         self.refresh()
 
@@ -78,9 +130,10 @@ class Chain:
         self.refresh()
         for direction in Direction:
             self.let_go(old.id, direction)
+        if self._started:
+            self.settle_offloads()
 
     def refresh(self) -> None:
-        """Look again at which filters are on, and which way they look."""
         head_first = [known for known in self.filters if known.status]
         for direction, order in ((Direction.TX, head_first), (Direction.RX, head_first[::-1])):
             self._steps[direction] = tuple((known, known.receive) for known in order if direction in known.directions)
@@ -89,17 +142,30 @@ class Chain:
 
     def start(self) -> None:
         """Let both ends begin to read."""
-        if self.guest is not None:
-            self.guest.start(self.receive_rx)
+        self._started = True
+        self.start_guest()
         self.network.start(self.receive_tx)
+
+    def drain(self) -> None:
+        """Let what both ends have received pass now."""
+        for end in self.ends:
+            end.drain()
 
     def receive_tx(self, batch: Batch) -> None:
         """From the network."""
-        self._pass(self._steps[Direction.TX], Direction.TX, batch)
+        if self.link_up:
+            self._pass(self._steps[Direction.TX], Direction.TX, batch)
+        else:
+            self.counters.dropped_link_down += len(batch)
 
     def receive_rx(self, batch: Batch) -> None:
         """From the guest."""
-        self._pass(self._steps[Direction.RX], Direction.RX, batch)
+        if self.guest_address is None:
+            self.guest_address = source_address(next(batch.packets(), b""))
+        if self.guest_link_up:
+            self._pass(self._steps[Direction.RX], Direction.RX, batch)
+        else:
+            self.counters.dropped_link_down += len(batch)
 
     def inject(self, behind: IFilter, direction: Direction, batch: Batch) -> None:
         order = self.filters if direction is Direction.TX else self.filters[::-1]
@@ -118,11 +184,23 @@ class Chain:
                 return
             batch = passed
         if direction is Direction.RX:
+            self.send_to_network(batch)
+        else:
+            self._send_to_guest(batch)
+
+    def send_to_network(self, batch: Batch) -> None:
+        if self.link_up:
             self.network.send(batch)
-        elif self.guest is not None:
+        else:
+            self.counters.dropped_link_down += len(batch)
+
+    def _send_to_guest(self, batch: Batch) -> None:
+        if self.guest is None:
+            self.counters.dropped_no_guest += len(batch)
+        elif self.guest_link_up:
             self.guest.send(batch)
         else:
-            self.counters.dropped_no_guest += len(batch)
+            self.counters.dropped_link_down += len(batch)
 
     def _failed(self, known: IFilter, error: Exception, frames: int) -> None:
         self.counters.dropped_filter_failed += frames
@@ -171,6 +249,9 @@ class Chain:
 
     def settle_offloads(self) -> None:
         """Offloads are on when everything here carries vnet headers: then no packet must be finished in between."""
-        on = self.carries_vnet_hdr and all(end.vnet_hdr for end in self.ends)
+        self._set_offloads(self.carries_vnet_hdr and all(end.vnet_hdr for end in self.ends))
+
+    def _set_offloads(self, on: bool) -> None:
+        self.offloads = on
         for end in self.ends:
             end.set_offloads(on)

@@ -25,6 +25,7 @@ class MirrorProperties(FilterProperties):
         Size(least=1 << 17),
         "bytes that the peer may fall behind, beyond them it is disconnected (a burst alone can be 4M)",
         default=64 << 20,
+        settable=True,
     )
 
 
@@ -59,11 +60,16 @@ class FilterMirror(Filter):
 
     @property
     def connected(self) -> bool:
-        return not self.status or self._outdev.connected
+        return self._outdev.connected
 
     def _peer_changed(self, connected: bool) -> None:
-        for watcher in self.watchers:
+        for watcher in list(self.watchers):
             watcher(connected)
+
+    def change(self, properties: MirrorProperties) -> None:
+        self.max_backlog = properties.max_backlog
+        super().change(properties)
+        self._peer_changed(self.connected)
 
     def receive(self, batch: Batch, direction: Direction) -> Batch | None:
         outdev = self._outdev

@@ -21,7 +21,10 @@ class RedirectorProperties(FilterProperties):
     outdev: str | None = prop(Reference("chardev"), "packets go there and no further on", default=None)
     vnet_hdr_support: bool = prop(Boolean(), "frames on both chardevs carry vnet headers", default=False)
     max_backlog: int = prop(
-        Size(least=1 << 17), "bytes that may wait for outdev's peer; frames beyond are dropped", default=16 << 20
+        Size(least=1 << 17),
+        "bytes that may wait for outdev's peer; frames beyond are dropped",
+        default=16 << 20,
+        settable=True,
     )
 
     def check(self) -> None:
@@ -55,13 +58,22 @@ class FilterRedirector(Filter):
         self.vnet_hdr_support = properties.vnet_hdr_support
         self.max_backlog = properties.max_backlog
         owner = f"filter-redirector '{self.id}'"
-        self._outdev = None
+        self._full = False
+        self._indev = self._outdev = None
         if properties.outdev is not None:
             self._outdev = machine.chardev(properties.outdev)
             self._outdev.attach(FrontEnd(owner, self.vnet_hdr_support, pressure_changed=self._outdev_pressure))
         if properties.indev is not None:
-            indev = machine.chardev(properties.indev)
-            indev.attach(FrontEnd(owner, self.vnet_hdr_support, receive=self._inject))
+            self._indev = machine.chardev(properties.indev)
+            self._indev.attach(FrontEnd(owner, self.vnet_hdr_support, receive=self._inject))
+
+    def change(self, properties: RedirectorProperties) -> None:
+        """What indev has brought by now belongs to the time before; one that is off makes nobody wait for outdev."""
+        if self._indev is not None and self.status != properties.status:
+            self._indev.drain()
+        self.max_backlog = properties.max_backlog
+        super().change(properties)
+        self._press()
 
     def receive(self, batch: Batch, direction: Direction) -> Batch | None:
         outdev = self._outdev
@@ -90,9 +102,13 @@ class FilterRedirector(Filter):
                 chain.inject(self, direction, batch)
 
     def _outdev_pressure(self, full: bool) -> None:
+        self._full = full
+        self._press()
+
+    def _press(self) -> None:
         chain = self.machine.chain(self.netdev)
         for direction in self.directions:
-            chain.press(self.id, direction, full)
+            chain.press(self.id, direction, self._full and self.status)
 
 
 REDIRECTOR = ObjectType(

@@ -10,19 +10,25 @@ import enum
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
-from colo_twisted.interfaces import Direction, ICheckpointed, IMachine
+from colo_twisted.interfaces import Direction, ICheckpointed, IMachine, IRetiring
 from colo_twisted.netfilter.base import Filter, FilterProperties
 from colo_twisted.options.declare import ObjectType, prop
 from colo_twisted.options.errors import OptionError
 from colo_twisted.options.kinds import Boolean, Integer, Size
 from colo_twisted.packets.batch import Batch
+from colo_twisted.packets.keys import key_text
+from colo_twisted.packets.page import Page
+from colo_twisted.packets.rewriting.followed import CLOSED, OPEN, OPENING, PROPOSED, Followed
 from colo_twisted.packets.rewriting.rewriter import Rewriter
 from colo_twisted.packets.rewriting.rewrites import RewriterCounters
 from colo_twisted.packets.sequence import Offsets
+
+_STATES = {PROPOSED: "proposed", OPENING: "opening", OPEN: "open", CLOSED: "closed"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +36,14 @@ class RewriterProperties(FilterProperties):
     """QEMU's, ``max_connections`` and ``max_backlog``."""
 
     vnet_hdr_support: bool = prop(Boolean(), "taken: vnet headers stay as they are in any case", default=False)
-    max_connections: int = prop(Integer(1, 1 << 24), "TCP connections followed at the same time", default=1 << 20)
+    max_connections: int = prop(
+        Integer(1, 1 << 24), "TCP connections followed at the same time", default=1 << 20, settable=True
+    )
     max_backlog: int = prop(
         Size(least=1 << 17),
         "bytes kept each way during a checkpoint; frames beyond are dropped",
         default=64 << 20,
+        settable=True,
     )
 
     def check(self) -> None:
@@ -68,13 +77,13 @@ class Kept:
     """Batches of one direction that wait, up to a number of bytes."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        self.most = most
         self._batches: deque[Batch] = deque()
         self._size = 0
 
     def put(self, batch: Batch) -> bool:
         """Keep it; False if there is no room. One batch always fits."""
-        if self._batches and self._size + len(batch.data) > self._most:
+        if self._batches and self._size + len(batch.data) > self.most:
             return False
         self._batches.append(batch)
         self._size += len(batch.data)
@@ -86,7 +95,7 @@ class Kept:
         return batches
 
 
-@implementer(ICheckpointed)
+@implementer(ICheckpointed, IRetiring)
 class FilterRewriter(Filter):
     """The secondary's; ``rewriter`` knows the connections."""
 
@@ -163,6 +172,21 @@ class FilterRewriter(Filter):
     def _count(self, batches: deque[Batch]) -> int:
         return sum(len(batch) for batch in batches)
 
+    # changed, or removed, while all else runs on
+
+    def change(self, properties: RewriterProperties) -> None:
+        if not properties.status:
+            self._hand_on()  # while it is still on, and takes part
+        super().change(properties)
+        self.max_connections = properties.max_connections
+        self.rewriter.following.limit(properties.max_connections)
+        for kept in self._kept.values():
+            kept.most = properties.max_backlog
+
+    def retire(self) -> None:
+        """Who comes after it knows nothing of a checkpoint: what waits for its end goes on."""
+        self._hand_on()
+
     # checkpoints
 
     def begin_checkpoint(self) -> None:
@@ -183,11 +207,17 @@ class FilterRewriter(Filter):
             self.counters.dropped_invalid += self._count(self._kept[direction].take())
 
     def _let_flow(self) -> None:
-        """The guest's own first: it was sent before it has had what the client sent since."""
         self.traffic = Traffic.FLOWS
+        self._hand_on()
+
+    def _hand_on(self) -> None:
+        """The guest's own first: it was sent before it has had what the client sent since."""
         for direction in (Direction.RX, Direction.TX):
             for batch in self._kept[direction].take():
                 self._inject(self._rewritten(batch, direction), direction)
+
+    def offsets(self) -> Mapping[bytes, Offsets]:
+        return self.rewriter.following.offsets()
 
     # protection and failover
 
@@ -203,8 +233,30 @@ class FilterRewriter(Filter):
         return self.rewriter.following.unprotected()
 
     def fail_over(self) -> None:
-        """The client hears this guest now: the connections that are known go on, new ones are left alone."""
+        """As the interface says; a guest that was stopped, its state being unknown, is taken as it is."""
         self.rewriter.following.alone = True
+        self._let_flow()
+
+    # what an operator sees
+
+    def connections(self, start: int, most: int) -> Page:
+        """
+        The connections from the start-th on, oldest first; ``most`` of them at most.
+
+        Offsets are what is taken from the guest's numbers, modulo 2**32, to make them the primary's.
+        """
+        following = self.rewriter.following
+        return Page([_row(known) for known in following.some(start, most)], len(following))
+
+
+def _row(known: Followed) -> dict[str, Any]:
+    state = "unprotected" if known.unprotected and known.state in (OPENING, OPEN) else _STATES[known.state]
+    return {
+        "connection": key_text(known.key),
+        "state": state,
+        "sequence-offset": known.offset,
+        "timestamp-offset": known.ts_offset,
+    }
 
 
 REWRITER = ObjectType(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from colo_twisted import __version__
@@ -12,10 +13,14 @@ from colo_twisted.options import declare
 from colo_twisted.options.configuration import Configuration, Definition, blaming
 from colo_twisted.options.errors import OptionError
 from colo_twisted.options.keyval import Pairs, join, split
+from colo_twisted.options.kinds import Ignored, Text
+from colo_twisted.options.monitors import QMP_OPTIONS, qmp_pairs
 from colo_twisted.options.readconfig import read_sections
 
 # option, and the key that its first, keyless element stands for
 TYPE_KEYS = {"chardev": "backend", "netdev": "type", "device": "driver", "object": "qom-type"}
+GROUPS = (*TYPE_KEYS, "mon", "name")  # what a file for -readconfig may have
+OPTIONS = (*GROUPS, *QMP_OPTIONS, "readconfig")
 _SPELLINGS = {"chrdev": "chardev"}  # the COLO-proxy document's
 
 USAGE = """\
@@ -26,6 +31,9 @@ QEMU's COLO-proxy as a service. Options are QEMU's, with one dash or two, each a
   -netdev TYPE,id=ID[,...]          a cable to the network, or to a guest
   -device MODEL,netdev=ID[,...]     plugs a guest in: guest=NETDEV, or a TAP of the device's id
   -object TYPE,id=ID[,...]          filters, in the order of the chain
+  -qmp unix:PATH,server=on,wait=off   control by QMP, as QEMU's; or tcp:HOST:PORT (-qmp-pretty: indented)
+  -mon chardev=ID,mode=control      the same at a chardev of its own
+  -name NAME                        what query-name says
   -readconfig FILE                  the same options from a file in QEMU's form
   -help                             this text; OPTION help and OPTION TYPE,help say more
   -version                          which version this is
@@ -57,14 +65,10 @@ def parse_arguments(arguments: Sequence[str], types: Types) -> Configuration:
 
     Raises OptionError for the first thing wrong with them, HelpWanted where they ask for help.
     """
-    configuration = Configuration()
+    reader = _Reader(types)
     for option, text in _options(arguments):
-        if option == "readconfig":
-            configuration.definitions += _read_config(text, types)
-        else:
-            source = f"-{option} {text}"
-            with blaming(source):
-                configuration.definitions.append(_define(option, _pairs(text), source, types))
+        reader.read(option, text)
+    configuration = reader.configuration
     if not configuration.definitions:
         raise OptionError("there is nothing to do: give options, or -readconfig FILE (see twistd colo -help)")
     configuration.check()
@@ -84,8 +88,8 @@ def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
             raise HelpWanted(USAGE)
         if name == "version":
             raise HelpWanted(f"colo_twisted {__version__}")
-        if name not in TYPE_KEYS and name != "readconfig":
-            allowed = ", ".join(f"-{known}" for known in (*TYPE_KEYS, "readconfig", "help"))
+        if name not in OPTIONS:
+            allowed = ", ".join(f"-{known}" for known in (*OPTIONS, "help"))
             raise OptionError(f"{word}: there is no such option (there are: {allowed})")
         if not equals:
             if not rest or rest[0].startswith("-"):
@@ -120,14 +124,83 @@ def _flattened(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, s
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Name(declare.Properties):
+    """What -name takes."""
+
+    id: str = declare.prop(Ignored(), "taken", default="")
+    guest: str = declare.prop(Text("a name"), "what query-name says")
+    process: str = declare.prop(Ignored(), "taken", default="")
+    debug_threads: str = declare.prop(Ignored(), "taken", default="", name="debug-threads")
+
+
+class _Reader:
+    """Adds what each option asks for to a configuration."""
+
+    def __init__(self, types: Types) -> None:
+        self.configuration = Configuration()
+        self._types = types
+        self._qmp_count = 0
+
+    def read(self, option: str, text: str) -> None:
+        """One option. Raises OptionError, HelpWanted."""
+        if option == "readconfig":
+            self._read_file(text)
+            return
+        source = f"-{option} {text}"
+        with blaming(source):
+            if option in QMP_OPTIONS:
+                self._read_qmp(option, text, source)
+            else:
+                self._add(option, _pairs(text), source)
+
+    def _add(self, option: str, pairs: Pairs, source: str) -> None:
+        if option == "name":
+            self.configuration.name = declare.parse(Name, _with_first("guest", pairs)).guest
+        else:
+            self.configuration.definitions.append(_define(option, pairs, source, self._types))
+
+    def _read_qmp(self, option: str, text: str, source: str) -> None:
+        if text == "none":
+            return
+        chardev, monitor = qmp_pairs(option, text, self._qmp_count)
+        self._qmp_count += 1
+        self._add("chardev", [("backend", "socket"), *chardev], source)
+        self._add("mon", monitor, source)
+
+    def _read_file(self, path: str) -> None:
+        try:
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+        except (OSError, ValueError) as error:
+            raise OptionError(f"-readconfig {path}: {getattr(error, 'strerror', None) or error}") from None
+        for section in read_sections(text, f"-readconfig {path}"):
+            source = f"-readconfig {path}:{section.line}: [{section.option}] {join(section.pairs)}"
+            with blaming(source):
+                if section.option not in GROUPS:
+                    raise OptionError(f"there is no such group (there are: {', '.join(GROUPS)})")
+                self._add(section.option, section.pairs, source)
+
+
 def _define(option: str, pairs: Pairs, source: str, types: Types) -> Definition:
-    name, rest = _type_of(option, pairs)
+    if option == "mon":
+        name, rest = "control", _with_first("chardev", pairs)
+    else:
+        name, rest = _type_of(option, pairs)
     if name == "help":
         raise HelpWanted(_list_of(option, types))
     found = types.find(option, name)
     if (None, "help") in rest:
-        raise HelpWanted(f"-{option} {name}: {found.summary}\n" + "\n".join(declare.help_lines(found.properties)))
+        title = f"-{option} {name}" if option in TYPE_KEYS else f"-{option}"
+        raise HelpWanted(f"{title}: {found.summary}\n" + "\n".join(declare.help_lines(found.properties)))
     return Definition(option, found, declare.parse(found.properties, rest), source)
+
+
+def _with_first(key: str, pairs: Pairs) -> Pairs:
+    """The pairs, the key given to a first element that has none."""
+    if pairs and pairs[0][0] is None and pairs[0][1] != "help":
+        return [(key, pairs[0][1]), *pairs[1:]]
+    return pairs
 
 
 def _type_of(option: str, pairs: Pairs) -> tuple[str, Pairs]:
@@ -144,17 +217,3 @@ def _list_of(option: str, types: Types) -> str:
     return f"-{option} TYPE,id=ID,...; the types:\n" + "\n".join(
         f"  {name:<{width}}  {known[name].summary}" for name in sorted(known)
     )
-
-
-def _read_config(path: str, types: Types) -> Iterator[Definition]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    except (OSError, ValueError) as error:
-        raise OptionError(f"-readconfig {path}: {getattr(error, 'strerror', None) or error}") from None
-    for section in read_sections(text, f"-readconfig {path}"):
-        source = f"-readconfig {path}:{section.line}: [{section.option}] {join(section.pairs)}"
-        with blaming(source):
-            if section.option not in TYPE_KEYS:
-                raise OptionError(f"there is no such group (there are: {', '.join(TYPE_KEYS)})")
-            yield _define(section.option, section.pairs, source, types)

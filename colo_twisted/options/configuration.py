@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from colo_twisted.interfaces import IObjectType
 from colo_twisted.options import declare
-from colo_twisted.options.errors import OptionError
-from colo_twisted.options.kinds import one_of
+from colo_twisted.options.errors import DuplicateId, NoSuchReference, OptionError, TakenChardev
 
 
 @dataclass(frozen=True)
@@ -27,9 +26,10 @@ class Definition:
 
 @dataclass
 class Configuration:
-    """All definitions, in the order of the command line."""
+    """All definitions, in the order of the command line, and the name that the operator gave the whole."""
 
     definitions: list[Definition] = field(default_factory=list)
+    name: str | None = None
 
     def of(self, option: str) -> Iterator[Definition]:
         """The definitions that an option gave, in order."""
@@ -37,41 +37,48 @@ class Configuration:
 
     def check(self) -> None:
         """Raise OptionError for the first definition that doesn't fit with the others or with this host."""
-        made = self._made()
-        used: dict[str, str] = {}  # chardev id: which property has it
-        claimed: dict[str, str] = {}  # what one definition alone can have: the source that has it
-        for definition in self.definitions:
+        for others, definition in enumerate(self.definitions):
             with blaming(definition.source):
-                for declaration, id in declare.references(definition.properties):
-                    what = declaration.kind.what  # type: ignore[attr-defined]
-                    if id not in made[what]:
-                        raise OptionError(
-                            f"property '{declaration.name}': there is no {what} '{id}'"
-                            f" (there are: {one_of(made[what])})"
-                        )
-                    if what == "chardev":
-                        user = f"property '{declaration.name}' of '{definition.properties.id}'"
-                        if used.setdefault(id, user) != user:
-                            raise OptionError(
-                                f"property '{declaration.name}': chardev '{id}' is taken by {used[id]}"
-                                " (a chardev serves one property only)"
-                            )
-                for claim in definition.properties.claims():
-                    if claim in claimed:
-                        raise OptionError(f"{claim} is taken by {claimed[claim]}")
-                    claimed[claim] = definition.source
-                definition.properties.check_host()
+                self._check_ids(definition, self.definitions[:others])
+        for others, definition in enumerate(self.definitions):
+            with blaming(definition.source):
+                self._check_rest(definition, self.definitions[:others])
 
-    def _made(self) -> dict[str, dict[str, str]]:
-        """What exists: option, then id, then the source that makes it."""
-        made: dict[str, dict[str, str]] = {"chardev": {}, "netdev": {}, "device": {}, "object": {}}
-        for definition in self.definitions:
-            for id in definition.ids:
-                with blaming(definition.source):
-                    if id in made[definition.option]:
-                        raise OptionError(f"the id '{id}' is taken by {made[definition.option][id]}")
-                made[definition.option][id] = definition.source
-        return made
+    def check_further(self, new: Definition) -> None:
+        """Raise OptionError if one more definition doesn't fit with these, which stand already, or with this host."""
+        self._check_ids(new, self.definitions)
+        self._check_rest(new, self.definitions)
+
+    def _check_ids(self, new: Definition, others: Iterable[Definition]) -> None:
+        for other in others:
+            if other.option == new.option:
+                for id in new.ids:
+                    if id in other.ids:
+                        raise DuplicateId(new.option, id, other.source)
+
+    def _check_rest(self, new: Definition, others: list[Definition]) -> None:
+        self._check_references(new)
+        taken = {id: user for other in others for id, _, user in _chardevs(other)}
+        for id, name, user in _chardevs(new):
+            if taken.setdefault(id, user) != user:
+                raise TakenChardev(name, id, taken[id])
+        claimed = {claim: other.source for other in others for claim in other.properties.claims()}
+        for claim in new.properties.claims():
+            if claim in claimed:
+                raise OptionError(f"{claim} is taken by {claimed[claim]}")
+        new.properties.check_host()
+
+    def _check_references(self, new: Definition) -> None:
+        for declaration, what, id in declare.references(new.properties):
+            made = {known for definition in self.of(what) for known in definition.ids}
+            if id not in made:
+                raise NoSuchReference(declaration.name, what, id, made)
+
+
+def _chardevs(definition: Definition) -> Iterator[tuple[str, str, str]]:
+    """Each chardev that a definition takes for itself, for which property, and that in words."""
+    for declaration, _, id in declare.references(definition.properties, "chardev"):
+        yield id, declaration.name, f"property '{declaration.name}' of '{definition.properties.id}'"
 
 
 class blaming:
@@ -85,4 +92,4 @@ class blaming:
 
     def __exit__(self, kind: object, error: object, _: object) -> None:
         if isinstance(error, OptionError):
-            raise OptionError(f"{self.source}: {error}") from None
+            raise error.blaming(self.source) from None

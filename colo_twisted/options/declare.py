@@ -20,22 +20,27 @@ from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from colo_twisted.interfaces import IMachine, IObjectType
-from colo_twisted.options.errors import OptionError
+from colo_twisted.options.errors import MissingProperty, OptionError, UnknownProperty, WrongValue
 from colo_twisted.options.keyval import Pairs
-from colo_twisted.options.kinds import Boolean, Identifier, Ignored, Kind, Only, OnlyOff, Reference, one_of
+from colo_twisted.options.kinds import Boolean, Identifier, Ignored, Kind, Only, OnlyOff, Reference
 
 _REQUIRED: Any = dataclasses.MISSING
 
 
 @dataclasses.dataclass(frozen=True)
 class Declaration:
-    """One property: its name on the command line, kind, default, and one line of help."""
+    """
+    One property: its name on the command line, kind, default, and one line of help.
+
+    ``settable``: its value can be changed while the object is there.
+    """
 
     name: str
     attribute: str
     kind: Kind
     default: Any
     help: str
+    settable: bool = False
 
     @property
     def required(self) -> bool:
@@ -46,13 +51,12 @@ class Declaration:
         try:
             return self.kind.parse(text)
         except ValueError as error:
-            detail = f" ({error})" if str(error) else ""
-            raise OptionError(f"property '{self.name}' takes {self.kind.allowed}; got '{text}'{detail}") from None
+            raise WrongValue(self.name, self.kind.allowed, text, str(error)) from None
 
 
-def prop(kind: Kind, help: str, *, default: Any = _REQUIRED, name: str | None = None) -> Any:
+def prop(kind: Kind, help: str, *, default: Any = _REQUIRED, name: str | None = None, settable: bool = False) -> Any:
     """A dataclass field that is a property; ``name`` where the command line's isn't the attribute's."""
-    return dataclasses.field(default=default, metadata={"kind": kind, "help": help, "name": name})
+    return dataclasses.field(default=default, metadata={"kind": kind, "help": help, "name": name, "settable": settable})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,11 +83,12 @@ class Properties:
 P = TypeVar("P", bound=Properties)
 
 
-def declarations(properties: type[Properties]) -> Iterator[Declaration]:
-    """The declared properties in order, common ones first."""
+def declarations(properties: type[Any]) -> Iterator[Declaration]:
+    """The declared properties of a dataclass whose fields are made by prop, in order, common ones first."""
     for field in dataclasses.fields(properties):
         meta = field.metadata
-        yield Declaration(meta["name"] or field.name, field.name, meta["kind"], field.default, meta["help"])
+        name = meta["name"] or field.name
+        yield Declaration(name, field.name, meta["kind"], field.default, meta["help"], meta["settable"])
 
 
 def parse(properties: type[P], pairs: Pairs) -> P:
@@ -98,11 +103,11 @@ def parse(properties: type[P], pairs: Pairs) -> P:
         name, value = (key, text) if key is not None else _short_form(text, known)
         declaration = known.get(name)
         if declaration is None:
-            raise OptionError(f"there is no property '{name}' (there are: {one_of(known)})")
+            raise UnknownProperty(name, known)
         values[declaration.attribute] = declaration.parse(value)
     for declaration in known.values():
         if declaration.required and declaration.attribute not in values:
-            raise OptionError(f"property '{declaration.name}' is missing: {declaration.kind.allowed}")
+            raise MissingProperty(declaration.name, declaration.kind.allowed)
     parsed = properties(**values)
     parsed.check()
     return parsed
@@ -115,7 +120,7 @@ def _short_form(word: str, known: dict[str, Declaration]) -> tuple[str, str]:
             return name, value
     if word in known:
         raise OptionError(f"property '{word}' has no value: {word}= takes {known[word].kind.allowed}")
-    raise OptionError(f"there is no property '{word}' (there are: {one_of(known)})")
+    raise UnknownProperty(word, known)
 
 
 def unparse(properties: Properties) -> Pairs:
@@ -127,12 +132,13 @@ def unparse(properties: Properties) -> Pairs:
     ]
 
 
-def references(properties: Properties) -> Iterator[tuple[Declaration, str]]:
-    """Each property that names something, with the id that it names."""
+def references(properties: Properties, what: str = "") -> Iterator[tuple[Declaration, str, str]]:
+    """Each property that names something ('chardev', 'netdev', 'object'; ``what`` for those only), what, and its id."""
     for declaration in declarations(type(properties)):
+        kind = declaration.kind
         value = getattr(properties, declaration.attribute)
-        if isinstance(declaration.kind, Reference) and value is not None:
-            yield declaration, value
+        if isinstance(kind, Reference) and value is not None and what in ("", kind.what):
+            yield declaration, kind.what, value
 
 
 def help_lines(properties: type[Properties]) -> Iterator[str]:

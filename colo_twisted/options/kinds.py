@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import socket
-from collections.abc import Iterable
 from fractions import Fraction
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
@@ -78,6 +77,10 @@ class Boolean(Kind):
 
     def format(self, value: bool) -> str:
         return "on" if value else "off"
+
+
+class Switch(Boolean):
+    """QEMU's status of a filter: on or off like any other, but a word where others are JSON's true and false."""
 
 
 class Integer(Kind):
@@ -347,8 +350,3 @@ def _within(value: int, least: int, most: int) -> int:
     if not least <= value <= most:
         raise ValueError
     return value
-
-
-def one_of(items: Iterable[str]) -> str:
-    """'a, b, c' in order, for messages that list what there is."""
-    return ", ".join(sorted(items)) or "none"

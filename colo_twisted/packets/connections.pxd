@@ -20,6 +20,8 @@ cdef class Connections:
 
     cpdef Connection get(self, bytes key)
     cpdef list all(self)
+    cpdef list some(self, Py_ssize_t start, Py_ssize_t most)
+    cpdef limit(self, Py_ssize_t most)
     @cython.locals(known=Connection)
     cpdef bint add(self, Connection connection) except -1
     cpdef remove(self, Connection connection)

@@ -8,6 +8,8 @@ needs. Those are neither expired nor evicted.
 
 from __future__ import annotations
 
+from itertools import islice
+
 from colo_twisted.packets.wheel import Wheel
 
 GRAIN = 1.0  # seconds
@@ -52,6 +54,14 @@ class Connections:
 
     def all(self) -> list[Connection]:
         return list(self._known.values())
+
+    def some(self, start: int, most: int) -> list[Connection]:
+        """At most so many, from that place on in the order in which they came."""
+        return list(islice(self._known.values(), start, start + most))
+
+    def limit(self, most: int) -> None:
+        """Take in no more than so many from now on; those beyond leave as they expire, or make room for others."""
+        self._most = most
 
     def add(self, connection: Connection) -> bool:
         """

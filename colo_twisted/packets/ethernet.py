@@ -39,3 +39,9 @@ KNOWN_TYPES = frozenset(
 def has_known_type(packet: bytes) -> bool:
     """Whether the packet's bytes 12 and 13 are one of the types in KNOWN_TYPES; False if it is too short."""
     return packet[TYPE_AT:HEADER_SIZE] in KNOWN_TYPES
+
+
+def source_address(packet: bytes) -> bytes | None:
+    """The address that a packet was sent from; None if it is too short, or says a group's address."""
+    address = packet[6:12]
+    return address if len(packet) >= HEADER_SIZE and not address[0] & 1 and any(address) else None

@@ -339,3 +339,24 @@ def test_what_was_written_during_a_delivery_comes_in_the_order_of_writing(first:
         write_next()
     pair.turns()
     assert came == written
+
+
+def test_what_waits_for_the_next_turn_can_be_received_at_once(pair: Pair) -> None:
+    """A removal does that: what is under way in a circle has gone by before the way is cut."""
+    one, other = pair.a, pair.b
+    received: list[Batch] = []
+
+    def answer(batch: Batch) -> None:
+        received.append(batch)
+        if len(received) < 3:
+            other.write(batch)  # while a delivery to the other end is under way
+            one.write(batch)
+
+    one.attach(FrontEnd("one"))
+    other.attach(FrontEnd("other", receive=answer))
+    one.write(batch_of(packet("1")))
+    assert len(received) == 1
+    other.drain()
+    assert len(received) > 1
+    assert one.filename == "pair:" + other.id
+    assert one.peer == "other"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
+from twisted.internet.protocol import Protocol
 from twisted.logger import capturedLogs
 
 from colo_twisted.chardev.socket import SocketChardev, SocketProperties
-from colo_twisted.options.errors import OptionError
+from colo_twisted.options.errors import OptionError, StartError
 from colo_twisted.packets.batch import Batch
 from tests.support.fakes import FakeMachine, batch_of, packet, recording_front_end
 from tests.support.turns import until
@@ -26,6 +28,7 @@ class Side:
     def __init__(self, **properties: Any) -> None:
         machine = FakeMachine()
         machine.reactor = reactor
+        self.told = machine.told
         self.chardev = SocketChardev(SocketProperties(id="c0", **properties), machine)
         front_end, self.received, self.connections, self.pressures = recording_front_end()
         self.chardev.attach(front_end)
@@ -230,3 +233,127 @@ def test_delay_is_the_opposite_of_nodelay() -> None:
 
 def test_an_inherited_connection_is_not_made_again() -> None:
     assert SocketProperties(id="c0", fd=5).link_options.reconnect == 0
+
+
+# now, and not in the reactor's next turns
+
+
+@pytest_twisted.inlineCallbacks
+def test_what_was_written_can_be_sent_and_received_at_once(place: dict[str, Any]) -> Any:
+    """As a removal does it: what has been sent is at the other end of a loopback socket before the next step."""
+    server, client = Side(server=True, wait=False, **place), Side(reconnect_ms=50, **place)
+    server.run()
+    client.run()
+    yield from until(lambda: server.chardev.connected and client.chardev.connected)
+    frames = [packet(f"{n}|", 1400) for n in range(4000)]
+    for frame in frames:
+        client.chardev.write(batch_of(frame))
+    for _ in range(1000):
+        if client.chardev.flush():
+            break
+        server.chardev.drain()
+    server.chardev.drain()
+    assert client.chardev.flush()
+    if "path" in place:  # a local stream hands over with the system call; TCP's loopback may take a moment
+        assert server.packets == frames
+    yield from until(lambda: len(server.packets) == len(frames))
+    assert server.packets == frames
+    yield client.chardev.close()
+    yield server.chardev.close()
+
+
+@pytest_twisted.inlineCallbacks
+def test_what_can_be_known_of_it(place: dict[str, Any]) -> Any:
+    server, client = Side(server=True, wait=False, **place), Side(reconnect_ms=50, **place)
+    server.run()
+    where = server.chardev.filename
+    assert where.startswith("disconnected:")
+    assert where.endswith(",server=on")
+    assert server.chardev.peer is None
+    client.run()
+    yield from until(lambda: server.chardev.connected and client.chardev.connected)
+    assert server.chardev.filename.startswith(where.removeprefix("disconnected:"))
+    if "host" in place:
+        assert server.chardev.filename.endswith(f" <-> {server.chardev.peer}")
+    assert server.chardev.peer
+    assert [event.data for event in server.told] == [{"id": "c0", "peer": server.chardev.peer}]
+    yield client.chardev.close()
+    yield from until(lambda: not server.chardev.connected)
+    assert [event.name for event in server.told] == ["COLO_CHARDEV_CONNECTED", "COLO_CHARDEV_DISCONNECTED"]
+    assert server.chardev.filename == where
+    yield server.chardev.close()
+
+
+# protocols of another kind
+
+
+class Greeters:
+    """Says hello to whoever comes."""
+
+    def buildProtocol(self, addr: object) -> Protocol:
+        class Greeter(Protocol):
+            transport: Any
+
+            def connectionMade(self) -> None:
+                self.transport.write(b"hello")
+
+            def hang_up(self) -> None:
+                self.transport.loseConnection()
+
+        return Greeter()
+
+
+def served(**properties: Any) -> SocketChardev:
+    machine = FakeMachine()
+    machine.reactor = reactor
+    return SocketChardev(SocketProperties(id="c0", server=True, **properties), machine)
+
+
+@pytest_twisted.inlineCallbacks
+def test_it_can_serve_any_number_of_clients_instead(tmp_path: Path) -> Any:
+    chardev = served(path=str(tmp_path / "s"))
+    chardev.serve(Greeters(), "a test")
+    chardev.open()
+    assert (tmp_path / "s").stat().st_mode & 0o777 == 0o600
+    with capturedLogs() as events:
+        waiting = chardev.start()
+    assert waiting is not None
+    assert [event["text"] for event in events] == [
+        f"start-up waits for a client on unix:{tmp_path}/s (wait=off would go on without)"
+    ]
+    with socket.socket(socket.AF_UNIX) as one, socket.socket(socket.AF_UNIX) as other:
+        for client in (one, other):
+            client.setblocking(False)
+            client.connect(str(tmp_path / "s"))
+        yield waiting
+        yield from until(lambda: chardev.counters.connects == 2)
+        for client in (one, other):
+            yield from until(lambda: select.select([client], [], [], 0)[0])  # noqa: B023
+            assert client.recv(9) == b"hello"
+        assert chardev.connected
+        assert chardev.filename == f"unix:{tmp_path}/s,server=on"
+        assert chardev.peer == "a local process"
+        yield chardev.close()
+        assert not chardev.connected
+
+
+def test_who_is_served_has_it_alone(tmp_path: Path) -> None:
+    chardev = served(path=str(tmp_path / "s"))
+    chardev.serve(Greeters(), "monitor 'm'")
+    with pytest.raises(StartError, match=r"^chardev 'c0' is taken by monitor 'm', a test can't have it$"):
+        chardev.attach(recording_front_end()[0])
+    taken = Side(server=True, path=str(tmp_path / "t")).chardev
+    with pytest.raises(StartError, match=r"^chardev 'c0' is taken by a test, monitor 'm' can't have it$"):
+        taken.serve(Greeters(), "monitor 'm'")
+    assert taken.filename == f"disconnected:unix:{tmp_path}/t,server=on"
+    taken.open()  # a link still, with no mode of its own
+    assert (tmp_path / "t").stat().st_mode & 0o777 != 0o600
+    taken.close()
+
+
+def test_what_others_can_reach_serves_nobody_unless_that_is_allowed() -> None:
+    chardev = served(host="0.0.0.0", port=4444)
+    with pytest.raises(StartError, match=r"^chardev c0: tcp:0\.0\.0\.0:4444 is open to other hosts, .*insecure=on$"):
+        chardev.serve(Greeters(), "a test")
+    assert chardev.front_end is None
+    chardev.serve(Greeters(), "a test", insecure=True)

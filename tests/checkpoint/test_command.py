@@ -13,7 +13,7 @@ from twisted.logger import capturedLogs, formatEvent
 from zope.interface.verify import verifyObject
 
 from colo_twisted.checkpoint.command import CHECKPOINT_COMMAND, CheckpointCommand, CheckpointCommandProperties
-from colo_twisted.interfaces import ICheckpointer, Outcome
+from colo_twisted.interfaces import IChangeable, ICheckpointer, Outcome
 from colo_twisted.options import OptionError, declare
 from colo_twisted.options.keyval import split
 from tests.support.fakes import FakeMachine
@@ -100,6 +100,15 @@ def test_one_that_takes_too_long_has_failed() -> Waiting:
         assert (yield command.checkpoint(7)) is Outcome.FAILED
     expected = "checkpoint-command k0: checkpoint 7: failed: it took longer than 0.2 s"
     assert [formatEvent(event) for event in events] == [expected]
+
+
+@pytest_twisted.inlineCallbacks
+def test_the_time_that_it_may_take_changes_while_it_runs() -> Waiting:
+    command = a_command("sleep 600")
+    assert verifyObject(IChangeable, command)
+    done = command.checkpoint(7)
+    command.change(declare.parse(CheckpointCommandProperties, split("id=k0,command=sleep 600,timeout=200")))
+    assert (yield done) is Outcome.FAILED
 
 
 @pytest.mark.parametrize("how", ["cancel", "stop"])

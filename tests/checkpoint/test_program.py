@@ -89,6 +89,18 @@ def test_one_that_takes_too_long_is_killed_with_all_its_children(tmp_path: Path)
 
 
 @pytest_twisted.inlineCallbacks
+def test_another_bound_holds_for_what_runs() -> Waiting:
+    run = a_program("sleep", "600")
+    run.change_timeout(50.0)
+    done = run.run({})
+    run.change_timeout(0.2)
+    assert (yield done) is None
+    assert run.why_not == "it took longer than 0.2 s"
+    run.change_timeout(0.1)
+    assert not run.running
+
+
+@pytest_twisted.inlineCallbacks
 def test_cancel_kills_it_with_all_its_children(tmp_path: Path) -> Waiting:
     pids = tmp_path / "pids"
     run = shell(f"trap '' TERM; sleep 600 & echo $! > {pids}.new; mv {pids}.new {pids}; wait")

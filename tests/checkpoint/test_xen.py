@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from colo_twisted.checkpoint.xen import LEAST_MESSAGE, MOST_MESSAGE, MessageDecoder, XenCheckpointer
@@ -49,6 +50,25 @@ def test_both_forms_are_read_however_the_stream_is_cut(
     pieces = data.draw(cut(stream))
     assert decoded(*pieces) == [message for message, _ in given_]
     assert decoded(*(stream[at : at + 1] for at in range(len(stream)))) == [message for message, _ in given_]
+
+
+def test_it_is_asked_in_another_interval() -> None:
+    chardev = FakeChardev()
+    clock = Clock()
+    xen = XenCheckpointer(clock, chardev, "colo-compare 'c'", 3.0, Reporter("colo-compare c"))
+    xen.change_repeat(2.0)
+    assert clock.getDelayedCalls() == []
+    xen.checkpoint(1)
+    clock.advance(1)
+    xen.change_repeat(1.5)
+    clock.advance(0.4)
+    assert len(chardev.packets) == 1
+    clock.advance(0.2)
+    assert len(chardev.packets) == 2
+    clock.advance(1.5)
+    assert len(chardev.packets) == 3
+    xen.cancel()
+    assert clock.getDelayedCalls() == []
 
 
 def test_what_has_come_of_a_message_is_held_and_no_more() -> None:

@@ -500,6 +500,94 @@ def test_what_stops_asks_for_no_later_one() -> None:
     assert comparer.is_idle
 
 
+def test_what_has_stopped_begins_none_whoever_asks(xen: Comparer) -> None:
+    xen.checkpoints.stop()
+    xen.checkpointer.unasked()
+    xen.diverges()
+    assert xen.new == []
+    assert xen.peer.watchers == []
+    assert xen.counted == {}
+
+
+@pytest.mark.parametrize(
+    ("answers", "said", "counter"),
+    [(0, ["ABORT 1 unchanged"], "unchanged"), (1, ["cancel", "ABORT 1"], "failed"), (2, [], "failed")],
+    ids=str,
+)
+def test_one_that_is_given_up_leaves_room_for_the_next(
+    comparer: Comparer, answers: int, said: list[object], counter: str
+) -> None:
+    comparer.diverges()
+    comparer.diverges()
+    if answers > 0:
+        comparer.peer.answers()
+    if answers > 1:
+        comparer.checkpointer.ends(Outcome.DONE)
+    comparer.said.clear()
+    comparer.checkpoints.give_up()
+    assert comparer.new == said
+    assert comparer.is_idle
+    assert comparer.counted == {"requested": 2, "begun": 1, counter: 1}
+    comparer.diverges()
+    assert comparer.new == ["BEGIN 2"]
+
+
+# other intervals and time-outs
+
+
+def test_begin_is_repeated_in_another_interval(comparer: Comparer) -> None:
+    comparer.diverges()
+    assert comparer.after(1) == []
+    comparer.checkpoints.change(0.0, 2.0, TIMEOUT)
+    assert comparer.after(0.9) == []
+    assert comparer.after(0.2) == ["BEGIN 1"]
+    assert comparer.after(2.0) == ["BEGIN 1"]
+
+
+@pytest.mark.parametrize("timeout", [2.0, 20.0])
+def test_another_time_out_counts_from_the_request(comparer: Comparer, timeout: float) -> None:
+    comparer.diverges()
+    comparer.peer.answers()
+    comparer.after(1)
+    comparer.checkpoints.change(0.0, REPEAT, timeout)
+    assert comparer.after(timeout - 1.1) == []
+    assert comparer.after(0.2)[-1] == ("failed", f"none was made within {timeout:g} s: the checkpointer has not ended")
+
+
+@pytest.mark.parametrize(("interval", "waits"), [(0.0, 0.0), (2.0, 1.0), (30.0, 29.0)])
+def test_another_least_interval_counts_from_the_last_ones_beginning(interval: float, waits: float) -> None:
+    comparer = Comparer(peer=False, min_interval=10.0)
+    comparer.checkpointer.at_once = Outcome.DONE
+    comparer.diverges()
+    comparer.after(1)
+    comparer.diverges()
+    comparer.checkpoints.change(interval, REPEAT, 100.0)
+    comparer.after(max(0.0, waits - 0.1))
+    assert "make 2" not in comparer.said
+    comparer.after(0.2)
+    assert comparer.checkpoints.counters.begun == 2
+
+
+def test_the_first_one_need_not_wait_however_long_the_interval_becomes() -> None:
+    comparer = Comparer(peer=False)
+    comparer.checkpoints.change(1000.0, REPEAT, TIMEOUT)
+    comparer.diverges()
+    assert comparer.new == ["make 1"]
+
+
+def test_without_a_checkpointer_compare_timeout_is_what_changes() -> None:
+    comparer = Comparer(checkpointer=False)
+    comparer.diverges()
+    comparer.checkpoints.change(0.0, 1.0, TIMEOUT)
+    assert comparer.after(0.9) == []
+    assert comparer.after(0.2) == [("failed", "there is no checkpointer")]
+
+
+def test_a_change_alone_begins_nothing(comparer: Comparer) -> None:
+    comparer.checkpoints.change(1.0, 1.0, 1.0)
+    assert comparer.is_idle
+
+
 # without a colo-peer, without a checkpointer
 
 

@@ -14,6 +14,7 @@ from colo_twisted.interfaces import IComparer, IMachine, IObject
 from colo_twisted.machine import Machine
 from colo_twisted.options import ObjectType, OptionError, Properties, StartError
 from colo_twisted.options.commandline import parse_arguments
+from colo_twisted.options.errors import InUse
 from colo_twisted.packets.comparing.passthrough import Rule
 from tests.support.house import House, Types
 
@@ -118,6 +119,41 @@ def test_the_rule_is_with_the_comparer_that_it_names_only(first: bool) -> None:
     rule = "-object colo-passthrough,id=p0,compare=comp1 "
     house = a_house(rule + TWO if first else TWO + rule).start()
     assert (house.object("comp0").rules, house.object("comp1").rules) == ({}, {"p0": Rule()})
+
+
+def test_a_comparer_that_comes_later_gets_it_once_and_one_that_goes_is_let_go() -> None:
+    house = a_house("-object colo-compare,id=comp0 -object colo-passthrough,id=p0,protocol=udp").start()
+    house.add("object", "colo-compare,id=comp1")
+    first, second = house.object("comp0"), house.object("comp1")
+    assert second.rules == {"p0": Rule(17)}
+    first.rules.clear()
+    house.machine.remove("object", "comp1")
+    house.add("object", "colo-compare,id=comp2")
+    assert (first.rules, house.object("comp2").rules) == ({}, {"p0": Rule(17)})
+    second.rules.clear()
+    house.machine.remove("object", "comp0")
+    house.machine.remove("object", "p0")
+    assert house.object("comp2").rules == {}
+    house.add("object", "colo-compare,id=comp3")
+    assert house.object("comp3").rules == {}
+
+
+def test_one_that_comes_while_it_runs_is_with_all_that_there_are() -> None:
+    house = a_house(TWO).start()
+    house.add("object", "colo-passthrough,id=p0,compare=comp1")
+    house.add("object", "colo-passthrough,id=p1")
+    assert (house.object("comp0").rules, house.object("comp1").rules) == ({"p1": Rule()}, {"p0": Rule(), "p1": Rule()})
+    with pytest.raises(InUse):
+        house.machine.remove("object", "comp1")
+    house.machine.remove("object", "p0")
+    house.machine.remove("object", "comp1")
+    assert house.object("comp0").rules == {"p1": Rule()}
+
+
+def test_the_comparer_that_it_names_is_the_only_one_though_others_come() -> None:
+    house = a_house("-object colo-compare,id=comp0 -object colo-passthrough,id=p0,compare=comp0").start()
+    house.add("object", "colo-compare,id=comp1")
+    assert (house.object("comp0").rules, house.object("comp1").rules) == ({"p0": Rule()}, {})
 
 
 def test_it_names_nothing_that_is_not_there() -> None:

@@ -36,6 +36,7 @@ fields: dict[Type, dict[str, st.SearchStrategy[object]]] = {
     Type.PROTECT_NEW: {},
     Type.INVALID: {"reason": st.text(max_size=200).filter(str.isprintable)},
     Type.ANSWER: {"answered": st.integers(0, 255)},
+    Type.TAKEN_OVER: {},
 }
 
 
@@ -74,6 +75,7 @@ def test_what_is_written_is_read(given_messages: list[Message]) -> None:
         (Message(Type.PROTECT_NEW, 0, 7, 3), ""),
         (Message(Type.INVALID, 0, 7, 3, reason="é"), "c3a9"),
         (Message(Type.ANSWER, 0, 7, 3, answered=Type.BEGIN), "03"),
+        (Message(Type.TAKEN_OVER, 0, 7, 3), ""),
     ],
 )
 def test_the_bytes_are_those_that_the_module_describes(message: Message, body: str) -> None:
@@ -101,7 +103,7 @@ def test_other_messages_can_come_between_a_lists_parts() -> None:
     assert [message.type for message in read(parts[0], *between, *parts[1:])] == [Type.ANSWER, Type.UNPROTECTED]
 
 
-@pytest.mark.parametrize("kind", [0, 10, 255])
+@pytest.mark.parametrize("kind", [0, 11, 255])
 def test_an_unknown_type_is_skipped_by_its_number(kind: int) -> None:
     assert read(of_wire(kind, b"whatever")) == [Message(kind, 0, 7, 3)]
 

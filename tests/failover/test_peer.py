@@ -301,6 +301,7 @@ def test_a_peer_that_takes_nothing_costs_no_memory(
         ("primary", Message(Type.BEGIN, 1, nonce=NONCE)),
         ("primary", Message(Type.INVALID, 1, reason="x")),
         ("secondary", Message(Type.ANSWER, 1, answered=Type.BEGIN)),
+        ("secondary", Message(Type.TAKEN_OVER)),
     ],
 )
 def test_what_the_other_role_takes_is_dropped(role: str, message: Message) -> None:
@@ -347,6 +348,60 @@ def test_what_stops_says_goodbye_once_and_hears_no_more(primary: Side, secondary
     as_secondary(primary, Message(Type.ANSWER, 5, answered=Type.BEGIN), incarnation=secondary.peer.incarnation)
     pull(primary.end)
     assert asked == []
+
+
+def test_what_is_removed_says_goodbye_and_all_that_is_pending_is_answered_no(primary: Side, secondary: Side) -> None:
+    primary.joined(secondary)
+    changes: list[bool] = []
+    primary.peer.watchers.append(changes.append)
+    asked = results(primary.peer.begin(5, NONCE))
+    with capturedLogs() as events:
+        primary.peer.retire()
+        primary.peer.stop()
+    assert [message.type for message in written(primary)] == [Type.HELLO, Type.BEGIN, Type.GOODBYE]
+    assert (asked, changes, primary.peer.connected) == ([False], [False], False)
+    assert "colo-peer p0: the secondary is lost: this colo-peer is removed" in lines(events)
+    flow(primary.end)
+    assert not secondary.peer.connected
+
+
+def test_removed_before_anybody_came_it_has_nothing_to_say(primary: Side) -> None:
+    primary.peer.retire()
+    assert written(primary) == []
+
+
+def test_a_primary_is_told_that_the_secondary_has_taken_over(primary: Side, secondary: Side) -> None:
+    primary.joined(secondary)
+    assert not primary.peer.overtaken
+    with capturedLogs() as events:
+        secondary.peer.take_over("an operator said so")
+        flow(secondary.end)
+    assert primary.peer.overtaken
+    assert primary.peer.connected
+    assert lines(events) == [
+        "colo-peer p0: a primary is there though this side has taken over: only one of the two guests may speak to the"
+        " network; stop the one whose state is older",
+        "colo-peer p0: the secondary says that it has taken over: only one of the two guests may speak to the network;"
+        " stop the one whose state is older",
+    ]
+    pull(primary.end)
+    assert not primary.peer.overtaken
+
+
+def test_a_primary_that_comes_back_later_is_told_so_too(primary: Side, secondary: Side) -> None:
+    secondary.peer.take_over("an operator said so")
+    primary.joined(secondary)
+    assert primary.peer.overtaken
+    assert [message.type for message in written(secondary)] == [Type.HELLO, Type.TAKEN_OVER]
+
+
+def test_one_that_has_taken_over_does_nothing_that_it_is_asked(primary: Side, secondary: Side) -> None:
+    primary.joined(secondary)
+    secondary.peer.take_over("an operator said so")
+    asked = results(primary.peer.begin(1, NONCE))
+    flow(primary.end, secondary.end)
+    assert (asked, secondary.told) == ([], [])
+    assert secondary.peer.counters.dropped_taken_over == 1
 
 
 def test_each_change_is_one_line(primary: Side, secondary: Side) -> None:

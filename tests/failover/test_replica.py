@@ -15,6 +15,7 @@ from twisted.logger import capturedLogs, formatEvent
 
 from colo_twisted.checkpoint import program
 from colo_twisted.failover.replica import NEW_STATE, OLD_STATE
+from colo_twisted.failover.state import StateError
 from colo_twisted.options import StartError
 from colo_twisted.packets.marker import find_marker, marker_packet
 from colo_twisted.packets.sequence import Offsets
@@ -414,3 +415,170 @@ def test_a_state_of_another_version_is_an_error(tmp_path: Path, text: str) -> No
     with pytest.raises(StartError) as caught:
         Side("secondary", f"state-file={path}")
     assert str(caught.value) == f"colo-peer 'p0': {path} is no state file of this version: move it away"
+
+
+# how it stands, and the take-over
+
+
+def stands(both: Both) -> tuple[str, str]:
+    return both.secondary.peer.standing.state, both.secondary.peer.standing.reason
+
+
+def protect(both: Both) -> list[bool]:
+    asked = results(both.primary.peer.protect_new())
+    flow(both.primary.end, both.secondary.end)
+    return asked
+
+
+def test_it_is_synced_while_the_primary_protects_new_connections(both: Both) -> None:
+    assert stands(both) == ("joining", "the primary does not protect new connections yet")
+    protect(both)
+    assert stands(both) == ("synced", "")
+    both.primary.peer.name_unprotected([b"k"])
+    flow(both.primary.end)
+    assert stands(both) == ("synced", "")
+    both.primary.peer.name_unprotected(None)
+    flow(both.primary.end)
+    assert stands(both) == ("joining", "the primary does not protect new connections yet")
+    protect(both)
+    both.lose()
+    assert stands(both) == ("joining", "the primary is not there")
+    both.find_each_other()
+    assert stands(both) == ("joining", "the primary does not protect new connections yet")
+
+
+def test_a_checkpoint_is_a_state_of_its_own_and_then_it_is_as_before(both: Both) -> None:
+    protect(both)
+    both.begin(5)
+    assert stands(both) == ("checkpointing", "checkpoint 5")
+    both.done(5)
+    assert stands(both) == ("synced", "")
+    both.begin(6)
+    both.abort(6, True)
+    assert stands(both) == ("synced", "")
+
+
+def test_while_it_is_invalid_it_is_joining_and_says_why(both: Both) -> None:
+    protect(both)
+    both.begin(5)
+    both.abort(5, False)
+    assert stands(both) == ("joining", "the guest is invalid: checkpoint 5 failed")
+    assert protect(both) == []
+    both.begin(6)
+    both.done(6)
+    assert stands(both) == ("synced", ""), "the primary has never said that it protects no more"
+
+
+def test_what_the_primary_calls_invalid_must_be_protected_anew(both: Both) -> None:
+    protect(both)
+    both.invalidate("it diverged")
+    both.begin(5)
+    both.done(5)
+    assert stands(both) == ("joining", "the primary does not protect new connections yet")
+    protect(both)
+    assert stands(both) == ("synced", "")
+
+
+def test_asking_belongs_to_the_checkpoint(asking: Both, asks: FakeProgram) -> None:
+    expected = "the primary was lost during checkpoint 5: asking checkpoint-state"
+    assert stands(asking) == ("checkpointing", expected)
+    asks.says(OLD_STATE)
+    assert stands(asking) == ("joining", "the primary is not there")
+
+
+def test_a_take_over_is_refused_during_a_checkpoint_and_while_the_guest_is_invalid(both: Both) -> None:
+    assert both.secondary.peer.why_not is None
+    both.begin(5)
+    assert both.secondary.peer.why_not == (
+        "checkpoint 5 is under way: wait for its end; if the primary is dead, until its connection is closed"
+    )
+    both.abort(5, False)
+    assert both.secondary.peer.why_not == (
+        "the guest is invalid: checkpoint 5 failed; it must not take over before the next checkpoint:"
+        " have one made, or start it anew from the primary's state"
+    )
+    both.begin(6)
+    both.done(6)
+    assert both.secondary.peer.why_not is None
+
+
+def test_a_take_over_is_kept_first_and_stays_so(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    both = Both(f"state-file={path}")
+    both.begin(5)
+    both.done(5)
+    protect(both)
+    both.secondary.peer.take_over("an operator said so")
+    assert kept(path) == {"checkpoint": 5, "phase": "done", "invalid": None, "taken-over": "an operator said so"}
+    assert stands(both) == ("taken-over", "an operator said so")
+    both.lose()
+    assert stands(both) == ("taken-over", "an operator said so")
+    with capturedLogs() as events:
+        again = Side("secondary", f"state-file={path}")
+    assert again.peer.standing.state == "taken-over"
+    assert [formatEvent(event) for event in events if "taken over before" in (formatEvent(event) or "")] == [
+        f"colo-peer p0: this side has taken over before ({path} says so) and acts on nothing that a primary asks;"
+        " to make its guest a replica again, move that file away and start anew"
+    ]
+    path.unlink()
+    assert Side("secondary", f"state-file={path}").peer.standing.state == "joining"
+
+
+def test_a_take_over_that_can_not_be_kept_has_not_happened(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    both = Both(f"state-file={folder}/state")
+    protect(both)
+    (folder / "state").unlink()
+    folder.rmdir()
+    with pytest.raises(StateError, match=r"/state can't be written: No such file or directory$"):
+        both.secondary.peer.take_over("an operator said so")
+    assert stands(both) == ("synced", "")
+
+
+def test_what_a_primary_asks_of_one_that_has_taken_over_is_not_done_and_not_answered(both: Both) -> None:
+    both.secondary.peer.take_over("an operator said so")
+    before = list(both.told)
+    with capturedLogs() as events:
+        assert [both.begin(5), protect(both), both.invalidate("it diverged")] == [[], [], []]
+    assert (both.told, both.invalid) == (before, None)
+    assert both.counters.dropped_taken_over == 3
+    assert "colo-peer p0: BEGIN of a primary's is not answered: this side has taken over" in [
+        formatEvent(event) for event in events
+    ]
+
+
+def test_removed_during_a_checkpoint_the_guest_is_invalid(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    both = Both(f"state-file={path}")
+    both.begin(5)
+    both.secondary.peer.retire()
+    assert both.told == [BEGUN, ABORTED]
+    assert kept(path)["invalid"] == "colo-peer 'p0' was removed during checkpoint 5"
+
+
+def test_removed_while_it_asks_it_asks_no_more(asking: Both, asks: FakeProgram) -> None:
+    asking.secondary.peer.retire()
+    assert asking.told == [BEGUN, ABORTED]
+    assert asking.invalid == "colo-peer 'p0' was removed during checkpoint 5"
+    assert asks.why_not == "it was cancelled"
+
+
+def test_a_checkpoint_whose_rewriter_was_removed_does_not_end(both: Both) -> None:
+    """No marker would come, and the comparer would wait for it."""
+    both.begin(5)
+    rewriter = both.secondary.house.machine.objects.pop("r0")
+    assert both.done(5) == []
+    both.secondary.house.machine.objects["r0"] = rewriter
+    assert both.done(5) == [True]
+
+
+def test_a_primary_keeps_what_the_state_file_says_of_a_secondary_and_heeds_none_of_it(tmp_path: Path) -> None:
+    """As one that took over and was made a primary."""
+    path = tmp_path / "state"
+    before = {"checkpoint": 5, "phase": "begun", "invalid": "it diverged", "taken-over": "an operator said so"}
+    path.write_text(json.dumps(before))
+    primary = Side("primary", f"state-file={path}")
+    assert primary.peer.invalid is None
+    assert primary.peer.standing.state == "none"
+    assert kept(path) == before

@@ -311,3 +311,28 @@ def test_a_descriptor_that_is_not_there_is_refused(factory: Recorder) -> None:
 )
 def test_messages_name_addresses(address: Address, text: str) -> None:
     assert str(address) == text
+
+
+@pytest.mark.parametrize(("umask", "asked", "mode"), [(0, 0o600, 0o600), (0o077, 0o660, 0o660), (0o027, None, 0o750)])
+@pytest_twisted.inlineCallbacks
+def test_a_unix_sockets_mode_is_the_one_asked_for_or_the_umasks(
+    umask: int, asked: int | None, mode: int, tmp_path: Path, factory: Recorder
+) -> Any:
+    before = os.umask(umask)
+    try:
+        port = UNIXAddress(str(tmp_path / "s")).listen(reactor, factory, asked)
+        assert os.umask(umask) == umask
+    finally:
+        os.umask(before)
+    assert (tmp_path / "s").stat().st_mode & 0o777 == mode
+    yield stop(port)
+
+
+def test_the_umask_is_given_back_when_it_fails(tmp_path: Path, factory: Recorder) -> None:
+    before = os.umask(0o022)
+    try:
+        with pytest.raises(StartError):
+            UNIXAddress(str(tmp_path / "none" / "s")).listen(reactor, factory, 0o600)
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(before)

@@ -12,16 +12,16 @@ from tests.support.fakes import FakeMachine, FakeNetdev
 
 
 def test_the_guests_tap_bears_the_devices_id_and_address() -> None:
-    tap = guest_tap(DeviceProperties(id="e0", netdev="hn0", mac=b"\x52\xa4\0\x12\x78\x66"), 3, FakeMachine())
+    tap = guest_tap(DeviceProperties(id="e0", netdev="hn0", mac=b"\x52\xa4\0\x12\x78\x66"), "e0", FakeMachine())
     assert (tap.id, tap.name, tap.address) == ("e0", "e0", b"\x52\xa4\0\x12\x78\x66")
 
 
 def test_without_an_id_it_is_numbered() -> None:
-    assert guest_tap(DeviceProperties(netdev="hn0"), 3, FakeMachine()).name == "NIC3"
+    assert guest_tap(DeviceProperties(netdev="hn0"), "NIC3", FakeMachine()).name == "NIC3"
 
 
 def test_no_script_is_run_for_it() -> None:
-    properties = guest_tap(DeviceProperties(netdev="hn0"), 0, FakeMachine()).properties
+    properties = guest_tap(DeviceProperties(netdev="hn0"), "NIC0", FakeMachine()).properties
     assert (properties.script, properties.downscript) == ("", "")
 
 
@@ -42,7 +42,7 @@ def test_the_models_that_stand_in_peoples_command_lines_are_known() -> None:
 
 
 def test_a_tap_that_is_a_guests_keeps_more_of_what_it_sends() -> None:
-    tap = guest_tap(DeviceProperties(netdev="hn0"), 0, FakeMachine())
+    tap = guest_tap(DeviceProperties(netdev="hn0"), "NIC0", FakeMachine())
     other = Tap(TapProperties(id="g0", script="", downscript=""), FakeMachine())
     assert other.queue is None
     assert as_guest(other) is other

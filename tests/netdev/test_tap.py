@@ -393,3 +393,55 @@ class TestProperties:
     def test_a_descriptor_that_is_not_there(self) -> None:
         with pytest.raises(OptionError, match="no descriptor 987654"):
             TapProperties(id="hn0", fd=987654).check_host()
+
+
+# changes while it runs
+
+
+def test_what_the_kernel_has_is_received_at_once_even_while_paused(tun: MemoryTun, make: Maker) -> None:
+    tap = make()
+    received: list[bytes] = []
+    tap.start(lambda batch: received.extend(batch.packets()))
+    frames = [packet(f"{n}|") for n in range(3 * TURN_FRAMES // 2)]
+    for frame in frames:
+        far_end(tun, tap).send(frame)
+    tap.pause()
+    tap.drain()
+    assert received == frames
+
+
+def test_one_that_was_never_started_keeps_what_it_has(tun: MemoryTun, make: Maker) -> None:
+    tap = make()
+    far_end(tun, tap).send(packet("one"))
+    tap.drain()
+    received: list[bytes] = []
+    tap.start(lambda batch: received.extend(batch.packets()))
+    tap.doRead()
+    assert received == [packet("one")]
+
+
+def test_the_carrier_is_the_kernels(tun: MemoryTun, make: Maker) -> None:
+    tap = make()
+    tap.set_link(False)
+    assert list(tun.carriers.values()) == [False]
+    tap.set_link(True)
+    assert list(tun.carriers.values()) == [True]
+
+
+def test_a_kernel_that_has_no_such_call_is_told_of_once_and_no_error(
+    tun: MemoryTun, make: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(fd: int, on: bool) -> None:
+        raise OSError(22, "Invalid argument")
+
+    tap = make()
+    monkeypatch.setattr(tun, "set_carrier", refuse)
+    with capturedLogs() as logged:
+        tap.set_link(False)
+    assert ["carrier off" in str(event["text"]) for event in logged] == [True]
+
+
+def test_a_longer_queue_reaches_one_that_is_open(tun: MemoryTun, make: Maker) -> None:
+    tap = make()
+    tap.set_queue(5000)
+    assert tun.queues == {tap.name: 5000}

@@ -312,3 +312,81 @@ def test_a_filter_that_fails_costs_its_frames_and_nothing_else() -> None:
     lines = [formatEvent(event) for event in events]
     assert len([line for line in lines if "filter 'f0' failed" in line and "IndexError" in line]) == 5
     assert len([event for event in events if "log_failure" in event]) == 1
+
+
+# changes while frames flow
+
+
+class KernelsQueue(FakeNetdev):
+    """Has frames in its queue that are received when it is drained; notes whether offloads were on then."""
+
+    def __init__(self, id: str, *packets: bytes) -> None:
+        super().__init__(id, vnet_hdr=True)
+        self.queue = [batch_of(packet) for packet in packets]
+        self.offloads_when_drained: list[bool | None] = []
+
+    def drain(self) -> None:
+        self.offloads_when_drained.append(self.offloads)
+        while self.queue:
+            self.receive(self.queue.pop(0))
+
+
+def test_what_was_queued_with_offloads_goes_before_a_filter_that_knows_none() -> None:
+    network, guest = KernelsQueue("hn0", packet("from the network")), KernelsQueue("g0", packet("from the guest"))
+    chain = Chain(network, guest)
+    chain.settle_offloads()
+    chain.start()
+    assert chain.offloads
+    visits: list[Visit] = []
+    plain = SeenFilter("m0", visits)
+    plain.vnet_hdr_support = False
+    chain.insert(plain)
+    assert visits == []
+    assert guest.packets == [packet("from the network")]
+    assert network.packets == [packet("from the guest")]
+    assert network.offloads_when_drained == guest.offloads_when_drained == [False]
+    assert not chain.offloads
+    chain.remove(plain)
+    assert chain.offloads
+    assert guest.offloads
+
+
+def test_a_guest_without_offloads_turns_them_off() -> None:
+    network = KernelsQueue("hn0", packet("early"))
+    chain = Chain(network, None)
+    chain.settle_offloads()
+    chain.start()
+    guest = FakeNetdev("g0")
+    chain.plug_in(guest)
+    chain.settle_offloads()
+    assert network.offloads_when_drained == [False]
+    assert not chain.offloads
+    assert guest.packets == []
+    assert chain.counters.dropped_no_guest == 1
+
+
+def test_a_guest_that_is_plugged_in_under_pressure_waits() -> None:
+    network, guest = FakeNetdev("hn0"), FakeNetdev("g0")
+    chain = Chain(network, None)
+    chain.start()
+    chain.hold("somebody", RX)
+    chain.plug_in(guest)
+    assert guest.paused
+    chain.unplug()
+    assert not guest.paused
+    chain.let_go("somebody", RX)
+
+
+def test_a_guests_address_is_given_or_learnt() -> None:
+    network, guest = FakeNetdev("hn0"), FakeNetdev("g0")
+    chain = Chain(network, None)
+    chain.start()
+    chain.plug_in(guest)
+    chain.start_guest()
+    guest.receive(batch_of(packet("one")))
+    assert chain.guest_address == packet()[6:12]
+    chain.unplug()
+    assert chain.guest_address is None
+    chain.plug_in(guest, b"\x52\xa4\0\x12\x78\x66")
+    guest.receive(batch_of(packet("one")))
+    assert chain.guest_address == b"\x52\xa4\0\x12\x78\x66"

@@ -10,11 +10,12 @@ from colo_twisted.interfaces import Direction
 from colo_twisted.options.errors import OptionError
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.marker import marker_packet
+from colo_twisted.packets.page import Page
 from colo_twisted.packets.sequence import Offsets
 from tests.support.fakes import batch_of, packet
 from tests.support.house import House
 from tests.support.replicas import CLIENT, GUEST
-from tests.support.segments import ACK, SYN, Address, Segment
+from tests.support.segments import ACK, RST, SYN, Address, Segment
 from tests.support.strategies import Frame, batch_of_frames, frames_of
 
 CABLE = "-netdev fake,id=hn0 -netdev fake,id=guest -device e1000,netdev=hn0,guest=guest"
@@ -159,6 +160,13 @@ def test_a_checkpoint_stops_both_ways_and_then_the_marker_goes_first() -> None:
     assert (rewriter.counters.kept, rewriter.counters.dropped_superseded) == (3, 2)
 
 
+def test_offsets_that_are_not_zero_are_what_a_checkpoint_of_this_guest_carries() -> None:
+    house = opened(a_house())
+    other = Address(CLIENT.mac, CLIENT.ip, CLIENT.port + 1)
+    house.netdev("guest").receive(batch_of(Segment(9, 9).packet(GUEST, other)))
+    assert house.object("rew0").offsets() == {KEY: Offsets(2000, 0)}
+
+
 def test_an_abort_with_the_guest_unchanged_lets_all_go_with_the_old_offsets() -> None:
     house = opened(a_house())
     rewriter = house.object("rew0")
@@ -232,3 +240,125 @@ def test_a_failover_lets_known_connections_go_on() -> None:
     house.object("rew0").fail_over()
     house.netdev("guest").receive(Batch.from_packets([OUT]))
     assert last(house, "hn0").seq == 3001
+
+
+def test_a_failover_takes_a_guest_that_was_stopped_as_it_is() -> None:
+    house = opened(a_house())
+    rewriter = house.object("rew0")
+    rewriter.begin_checkpoint()
+    rewriter.abort_checkpoint(False)
+    rewriter.fail_over()
+    from_guest(house, Segment(5001, 101, payload=b"answer"))
+    assert last(house, "hn0").seq == 3001
+
+
+# while all else runs on
+
+
+def stopped(house: House) -> House:
+    """A checkpoint has begun; a segment of either way waits for its end."""
+    house.object("rew0").begin_checkpoint()
+    house.netdev("guest").receive(batch_of(OUT, OTHER))
+    from_client(house, Segment(101, 3001, payload=b"more"))
+    return house
+
+
+def handed_on(house: House) -> bool:
+    """Whether both ways have got it, rewritten and in order."""
+    *_, first, second = house.netdev("hn0").packets
+    return (
+        Segment.of(first) == Segment(3001, 101, payload=b"answer")
+        and second == OTHER
+        and last(house, "guest") == Segment(101, 5001, payload=b"more")
+    )
+
+
+def test_one_that_is_removed_hands_on_what_waits_for_a_checkpoint() -> None:
+    house = stopped(opened(a_house()))
+    house.machine.remove("object", "rew0")
+    assert handed_on(house)
+    assert house.reactor.getDelayedCalls() == []
+    from_client(house, Segment(101, 3001, payload=b"more"))
+    assert last(house, "guest").ack == 3001, "nobody rewrites any more"
+
+
+def test_one_that_is_removed_hands_on_nothing_of_a_guest_whose_state_is_unknown() -> None:
+    house = opened(a_house())
+    rewriter = stopped(house).object("rew0")
+    rewriter.abort_checkpoint(False)
+    counted = len(house.netdev("hn0").packets), len(house.netdev("guest").packets)
+    house.machine.remove("object", "rew0")
+    assert (len(house.netdev("hn0").packets), len(house.netdev("guest").packets)) == counted
+
+
+def test_one_that_is_switched_off_hands_on_what_waits_and_on_again_waits_for_the_same_checkpoint() -> None:
+    house = stopped(opened(a_house()))
+    house.machine.change("rew0", "status", False)
+    assert handed_on(house)
+    from_guest(house, Segment(5007, 101, payload=b"!"))
+    assert last(house, "hn0").seq == 5007, "off: as if it weren't there"
+    house.machine.change("rew0", "status", True)
+    counted = len(house.netdev("hn0").packets)
+    from_guest(house, Segment(5007, 101, payload=b"!"))
+    assert len(house.netdev("hn0").packets) == counted
+    house.object("rew0").abort_checkpoint(True)
+    assert last(house, "hn0").seq == 3007
+
+
+def test_other_limits_hold_at_once() -> None:
+    house = opened(a_house(",max_connections=1"))
+    rewriter = house.object("rew0")
+    house.machine.change("rew0", "max_connections", 2)
+    other = Address(CLIENT.mac, CLIENT.ip, CLIENT.port + 1)
+    house.netdev("guest").receive(batch_of(Segment(9, 9).packet(GUEST, other)))
+    assert (rewriter.counters.connections, rewriter.counters.not_followed) == (2, 0)
+    house.machine.change("rew0", "max_backlog", 1 << 20)
+    rewriter.begin_checkpoint()
+    for _ in range(140):
+        house.netdev("hn0").receive(batch_of(OTHER))
+    assert rewriter.counters.dropped_backlog == 0
+
+
+# what an operator sees
+
+
+def test_connections_are_listed_piece_by_piece() -> None:
+    house = opened(a_house())
+    rewriter = house.object("rew0")
+    assert rewriter.connections(0, 10) == Page(
+        [
+            {
+                "connection": "TCP 10.0.0.2:80 to 10.0.0.1:40000",
+                "state": "open",
+                "sequence-offset": 2000,
+                "timestamp-offset": 0,
+            }
+        ],
+        1,
+    )
+    for port in range(3):
+        other = Address(CLIENT.mac, CLIENT.ip, port + 1)
+        house.netdev("guest").receive(batch_of(Segment(9, 9).packet(GUEST, other)))
+    whole = rewriter.connections(0, 10)
+    assert (len(whole.rows), whole.total) == (4, 4)
+    assert [rewriter.connections(at, 3).rows for at in (0, 3, 6)] == [whole.rows[:3], whole.rows[3:], []]
+
+
+def test_the_state_of_a_connection_is_a_word() -> None:
+    house = a_house()
+    rewriter = house.object("rew0")
+
+    def state() -> str:
+        (row,) = rewriter.connections(0, 1).rows
+        return row["state"]
+
+    from_client(house, Segment(100, flags=SYN))
+    assert state() == "proposed"
+    from_guest(house, Segment(5000, 101, SYN | ACK))
+    assert state() == "opening"
+    from_client(house, Segment(101, 3001))
+    assert state() == "open"
+    rewriter.unprotect([KEY])
+    assert state() == "unprotected"
+    from_guest(house, Segment(5001, 101, RST | ACK))
+    assert state() == "closed"

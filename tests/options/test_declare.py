@@ -180,7 +180,7 @@ def test_errors_name_the_property_and_what_is_allowed(text: str, message: str) -
 
 def test_references_are_those_that_are_set() -> None:
     def named(text: str) -> list[tuple[str, str]]:
-        return [(declaration.name, id) for declaration, id in references(sample(text))]
+        return [(declaration.name, id) for declaration, _, id in references(sample(text))]
 
     assert named("id=s0,outdev=c0") == [("outdev", "c0")]
     assert named("id=s0,outdev=c0,indev=c1") == [("outdev", "c0"), ("indev", "c1")]

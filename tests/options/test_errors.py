@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from colo_twisted.options import declare
-from colo_twisted.options.errors import OptionError, StartError
+from colo_twisted.options.errors import OptionError, StartError, UnknownProperty, one_of
 from colo_twisted.registry import Registry
 from tests.options.lines import error_of
 
@@ -579,7 +579,7 @@ def test_a_wrong_option(line: str, message: str) -> None:
 
 MIRROR = ("-object", "filter-mirror,id=m0,netdev=hn0,outdev=mirror0")
 TAP = "tap,id=hn0,script=no,downscript=no"
-OPTIONS = "(there are: -chardev, -netdev, -device, -object, -readconfig, -help)"
+OPTIONS = "(there are: -chardev, -netdev, -device, -object, -mon, -name, -qmp, -qmp-pretty, -readconfig, -help)"
 
 # whole command lines, and the whole error
 WRONG_TOGETHER: list[tuple[list[str], str]] = [
@@ -826,3 +826,15 @@ def test_an_operator_without_rights_is_told_so(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("kind", [OptionError, StartError])
 def test_an_errors_text_is_one_printable_line(kind: type[Exception]) -> None:
     assert str(kind("one\ntwo\r\x00\x1b\udcff é")) == r"one\ntwo\r\x00\x1b\udcff é"
+
+
+def test_lists_for_messages_are_in_order_and_never_empty() -> None:
+    assert one_of({"b", "a", "c"}) == "a, b, c"
+    assert one_of([]) == "none"
+
+
+def test_an_error_that_is_blamed_on_words_stays_what_it_is() -> None:
+    blamed = UnknownProperty("port", ["host"]).blaming("-chardev x")
+    assert isinstance(blamed, UnknownProperty)
+    assert blamed.name == "port"
+    assert str(blamed) == "-chardev x: there is no property 'port' (there are: host)"

@@ -33,7 +33,6 @@ from colo_twisted.options.kinds import (
     Script,
     Size,
     Text,
-    one_of,
 )
 from colo_twisted.registry import Registry
 from tests.support.strategies import values_of
@@ -284,8 +283,3 @@ def test_printed(kind: Kind, value: Any, text: str) -> None:
 )
 def test_what_is_allowed(kind: Kind, allowed: str) -> None:
     assert kind.allowed == allowed
-
-
-def test_lists_for_messages_are_in_order_and_never_empty() -> None:
-    assert one_of({"b", "a", "c"}) == "a, b, c"
-    assert one_of([]) == "none"

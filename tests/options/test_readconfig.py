@@ -25,6 +25,7 @@ def example(name: str, folder: Path) -> str:
         (folder / script).chmod(0o755)
         assert f'"/etc/{script}"' in text
         text = text.replace(f'"/etc/{script}"', f'"{folder / script}"')
+    text = text.replace("/run/colo/", f"{folder}/")
     return text
 
 
@@ -195,7 +196,7 @@ def config_error(folder: Path, text: str | bytes) -> str:
         ),
         (
             '[machine]\n  type = "q35"\n',
-            "1: [machine] type=q35: there is no such group (there are: chardev, netdev, device, object)",
+            "1: [machine] type=q35: there is no such group (there are: chardev, netdev, device, object, mon, name)",
         ),
         (
             '[chardev "c0"]\n  host = "h"\n',

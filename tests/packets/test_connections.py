@@ -232,3 +232,24 @@ def test_nothing_keeps_alive_what_has_left_long_before_its_first_end() -> None:
 def test_by_itself_a_connection_has_no_life_and_is_not_engaged() -> None:
     plain = Connection(b"key", 3.0)
     assert (plain.key, plain.last_used, plain.lifetime(), plain.engaged()) == (b"key", 3.0, 0.0, False)
+
+
+def test_some_are_a_part_of_all_in_their_order() -> None:
+    table, known = a_table(10, count=5)
+    assert table.some(0, 2) == known[:2]
+    assert table.some(3, 10) == known[3:]
+    assert table.some(5, 10) == table.some(0, 0) == []
+    table.remove(known[1])
+    assert [*table.some(0, 2), *table.some(2, 2)] == table.all()
+
+
+def test_another_limit_holds_for_those_that_come() -> None:
+    table, known = a_table(3, count=3)
+    table.limit(4)
+    assert table.add(Known(b"more", 9.0))
+    assert len(table) == 4
+    table.limit(2)
+    for connection in table.all():
+        connection.is_engaged = True
+    assert not table.add(Known(b"too many", 9.0))
+    assert keys(table) == {*(connection.key for connection in known), b"more"}

@@ -165,7 +165,7 @@ class Bench:
             assert flow.secondary_head is None
             assert (flow.primary_tail, flow.secondary_tail) == (None, None)
             assert (flow.primary_count, flow.secondary_count, flow.held_bytes) == (0, 0, 0)
-        assert self.tally["held_bytes"] == 0
+        assert (self.tally["held_packets"], self.tally["held_bytes"]) == (0, 0)
 
 
 def opened(**options: object) -> Bench:

@@ -10,6 +10,7 @@ from zope.interface import implementer
 
 from colo_twisted.chardev.base import Chardev
 from colo_twisted.counters import Counters
+from colo_twisted.events import Event, Events
 from colo_twisted.interfaces import Direction, FrontEnd, IChain, IChardev, IFilter, IMachine, INetdev
 from colo_twisted.packets.batch import Batch
 
@@ -35,11 +36,18 @@ class FakeChardev(Chardev):
         self.counters = Counters()
         self.connected = True
         self.backlog = 0
+        self.peer: str | None = "a test"
+        self.filename = "fake"
         self.written: list[Batch] = []
         self.disconnects: list[str] = []
 
     def write(self, batch: Batch) -> None:
         self.written.append(batch)
+
+    def flush(self) -> bool:
+        return not self.backlog
+
+    def drain(self) -> None: ...
 
     def disconnect(self, reason: str) -> None:
         self.disconnects.append(reason)
@@ -72,6 +80,7 @@ class FakeNetdev:
         self.sent: list[Batch] = []
         self.paused = False
         self.offloads: bool | None = None
+        self.link_up = True
         self.receive: Callable[[Batch], None] = lambda batch: None
 
     def open(self, vnet_hdr: bool) -> None: ...
@@ -91,6 +100,11 @@ class FakeNetdev:
     def resume(self) -> None:
         self.paused = False
 
+    def drain(self) -> None: ...
+
+    def set_link(self, up: bool) -> None:
+        self.link_up = up
+
     def close(self) -> None: ...
 
     @property
@@ -105,9 +119,18 @@ class FakeChain:
     def __init__(self) -> None:
         self.injected: list[tuple[Direction, Batch]] = []
         self.held: set[tuple[str, Direction]] = set()
+        self.guest_address: bytes | None = None
+        self.sent: list[Batch] = []
+        self.refreshed = 0
 
     def inject(self, behind: IFilter, direction: Direction, batch: Batch) -> None:
         self.injected.append((direction, batch))
+
+    def send_to_network(self, batch: Batch) -> None:
+        self.sent.append(batch)
+
+    def refresh(self) -> None:
+        self.refreshed += 1
 
     def hold(self, holder: str, direction: Direction) -> None:
         self.held.add((holder, direction))
@@ -129,6 +152,10 @@ class FakeMachine:
         self.chardevs: dict[str, FakeChardev] = {}
         self.the_chain = chain or FakeChain()
         self.objects: dict[str, Any] = {}
+        self.events = Events()
+        self.told: list[Event] = []
+        self.events.subscribe(self.told.append)
+        self.object_watchers: list[Callable[[], None]] = []
 
     def chardev(self, id: str) -> FakeChardev:
         return self.chardevs.setdefault(id, FakeChardev(id))

@@ -11,6 +11,7 @@ from colo_twisted.interfaces import IMachine, IObjectType
 from colo_twisted.machine import Machine
 from colo_twisted.options import ObjectType, Properties, declare
 from colo_twisted.options.commandline import parse_arguments
+from colo_twisted.options.configuration import Definition
 from colo_twisted.options.keyval import split
 from colo_twisted.packets.batch import Batch
 from colo_twisted.registry import Registry
@@ -97,14 +98,22 @@ class House:
 
     def __init__(self, line: str, reactor: Any = None, types: Types | None = None) -> None:
         self.reactor: Any = reactor or Clock()
+        self.types = types or Types()
         monotonic = self.reactor.seconds
-        self.machine = Machine(parse_arguments(line.split(), types or Types()), self.reactor, monotonic)
+        self.machine = Machine(parse_arguments(line.split(), self.types), self.reactor, monotonic)
 
     def start(self) -> House:
         """Let the frames flow."""
         self.machine.privilegedStartService()
         self.machine.startService()
         return self
+
+    def add(self, option: str, text: str) -> None:
+        """One more part while it runs, in the words of a command line."""
+        (_, name), *rest = split(text)
+        found = self.types.find(option, name)
+        properties: Any = declare.parse(found.properties, rest)  # type: ignore[type-var]
+        self.machine.add(Definition(option, found, properties, f"-{option} {text}"))
 
     def chardev(self, id: str) -> Any:
         return self.machine.chardevs[id]

@@ -24,6 +24,7 @@ class MemoryTun:
         self.send_buffers: dict[int, int] = {}
         self.addresses: dict[str, bytes] = {}
         self.queues: dict[str, int] = {}
+        self.carriers: dict[int, bool] = {}
         self.bridges: dict[str, str] = {}
         self.bridge_names = {"br0"}
         self._adoptable: dict[int, OpenedTap] = {}
@@ -50,6 +51,9 @@ class MemoryTun:
 
     def set_send_buffer(self, fd: int, size: int) -> None:
         self.send_buffers[fd] = size
+
+    def set_carrier(self, fd: int, on: bool) -> None:
+        self.carriers[fd] = on
 
     def set_queue(self, name: str, length: int) -> None:
         self.queues[name] = length

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
 from tests.support.namespaces import Host, Hosts
-from tests.support.processes import Colo, Process, wait_until
+from tests.support.processes import Colo, wait_until
 from tests.support.traffic import CLIENT, GUEST, GUEST_MAC, NO_SCRIPTS, TROUBLE
+from tests.support.visits import Visits, serving
 
 CLIENT_V6, GUEST_V6 = "fd00::1", "fd00::2"
 PRIMARY_HOST, SECONDARY_HOST = "10.22.1.2", "10.22.1.3"
-SERVICE, VISITOR = (Path(__file__).with_name(name) for name in ("service.py", "visitor.py"))
 SYNCED = "synced: new connections are protected"
 PORTS = {"mirror": 9003, "compare": 9004, "peer": 9005}
 
@@ -102,10 +100,9 @@ class HasOptions(Protocol):
     def secondary(self) -> list[str]: ...
 
 
-class Pair:
+class Pair(Visits):
     """A context manager: hosts, both processes, and a service in each guest."""
 
-    client: Host
     guest: Host
     replica: Host
     primary: Colo
@@ -175,26 +172,7 @@ class Pair:
             host.ip(f"addr add {v6}/64 dev {interface} nodad")
 
     def _serve(self, name: str, host: Host) -> None:
-        state = self.folder / f"{name}.state"
-        state.write_text(f"of the {name}".ljust(16))
-        words = host.words(sys.executable, str(SERVICE), name, str(self.folder / f"{name}.ledger"), str(state))
-        service = self._stack.enter_context(Process(words, self.folder / f"{name}-service.log"))
-        service.wait_for_output("serving")
-
-    # what a client does
-
-    def visit(self, kind: str, *numbers: object, address: str = GUEST, timeout: float = 300) -> dict[str, Any]:
-        """Run visitor.py to its end; what it found, and its other lines as 'said'."""
-        words = (sys.executable, str(VISITOR), kind, address, *map(str, numbers))
-        *said, found = self.client.run(*words, timeout=timeout).splitlines()
-        result: dict[str, Any] = json.loads(found)
-        result["said"] = said
-        return result
-
-    def visiting(self, kind: str, *numbers: object, address: str = GUEST) -> Process:
-        """The same as a process that runs while a test does something else."""
-        words = self.client.words(sys.executable, str(VISITOR), kind, address, *map(str, numbers))
-        return Process(words, self.folder / f"visitor{next(self._starts)}.log")
+        self._stack.enter_context(serving(name, host, self.folder)).wait_for_output("serving")
 
     # what came of it
 

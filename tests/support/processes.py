@@ -12,6 +12,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import Any
+
+from colo_twisted.ctl.address import UnixAddress
+from colo_twisted.ctl.client import Client
 
 TWISTD = str(Path(sys.executable).with_name("twistd"))
 PATIENCE = 20.0  # seconds; generous, for a busy machine
@@ -88,7 +92,7 @@ class Process:
 
 
 class Colo(Process):
-    """``twistd -n colo ...``, running once the context is entered."""
+    """``twistd -n colo ...``, running once the context is entered; ``control`` is its QMP socket."""
 
     def __init__(
         self,
@@ -99,8 +103,11 @@ class Colo(Process):
         twistd: tuple[str, ...] = (),
         pass_fds: tuple[int, ...] = (),
     ) -> None:
+        self.control = folder / f"{name}.qmp"
+        self._client: Client | None = None
         prefix = ["ip", "netns", "exec", namespace] if namespace else []
         words = [*prefix, TWISTD, "-n", f"--pidfile={folder / name}.pid", *twistd, "colo", *arguments]
+        words += ["-qmp", f"unix:{self.control},server=on,wait=off"]
         super().__init__(words, folder / f"{name}.log", pass_fds)
 
     def __enter__(self) -> Colo:
@@ -111,16 +118,23 @@ class Colo(Process):
             raise
         return self
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._client is not None:
+            self._client.close()
+        super().__exit__(kind, error, trace)
+
+    def qmp(self, command: str, **arguments: Any) -> Any:
+        """What a command returns. Raises Refused."""
+        if self._client is None:
+            self._client = Client(UnixAddress(str(self.control)))
+        return self._client.execute(command, arguments)
+
     def counters(self) -> dict[str, dict[str, int]]:
-        """What it has counted, by 'kind id'; 0 is left out."""
-        before = self.output.count("colo: counters")
-        self.signal(signal.SIGUSR2)
-        wait_until(lambda: self.output.count("colo: counters") > before and self.output.endswith("\n"), "counters")
-        rows = self.output.rsplit("colo: counters\n", 1)[1].splitlines()
-        table: dict[str, dict[str, int]] = {}
-        for row in rows:
-            if not row.startswith("\t"):
-                break
-            kind, id, *values = row.split()
-            table[f"{kind} {id}"] = {k: int(v) for k, v in (value.split("=") for value in values if "=" in value)}
-        return table
+        """What it has counted, by 'kind id'; 0 is left out, and so is what serves this question."""
+        return {
+            f"{row['kind']} {row['id']}": {name: value for name, value in row["counters"].items() if value}
+            for row in self.qmp("query-stats")
+            if row["kind"] != "monitor" and not row["id"].startswith("compat_monitor")
+        }

@@ -59,6 +59,10 @@ class QEMU(Process):
         """Run a QMP command; what it returned."""
         return self._qmp.execute(command, arguments or {})
 
+    def ask(self, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The whole answer: 'return' or 'error'."""
+        return self._qmp.ask(command, arguments)
+
     def connected(self, chardev: str) -> bool:
         """Whether a socket chardev has a peer, as far as QEMU has noticed."""
         (filename,) = (row["filename"] for row in self.execute("query-chardev") if row["label"] == chardev)
@@ -93,12 +97,17 @@ class QMP:
         self.execute("qmp_capabilities", {})
 
     def execute(self, command: str, arguments: dict[str, Any]) -> Any:
+        answer = self.ask(command, arguments)
+        assert "return" in answer, f"{command}: {answer}"
+        return answer["return"]
+
+    def ask(self, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The whole answer."""
         self._socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode())
         while True:
-            answer = json.loads(self._lines.readline())
+            answer: dict[str, Any] = json.loads(self._lines.readline())
             if "event" not in answer:
-                assert "return" in answer, f"{command}: {answer}"
-                return answer["return"]
+                return answer
 
     def close(self) -> None:
         self._lines.close()

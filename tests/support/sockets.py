@@ -6,8 +6,9 @@ import socket
 
 from twisted.internet.testing import StringTransport
 
-from colo_twisted.link.link import Link, LinkOptions
+from colo_twisted.link.link import Link
 from colo_twisted.link.peer import Peer
+from colo_twisted.link.reach import LinkOptions
 from colo_twisted.reporting import Reporter
 
 

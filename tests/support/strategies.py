@@ -150,6 +150,7 @@ _VALUES: dict[type[kinds.Kind], Callable[[Any], st.SearchStrategy[Any]]] = {
     kinds.Identifier: lambda _: identifiers,
     kinds.Reference: lambda _: identifiers,
     kinds.Boolean: lambda _: st.booleans(),
+    kinds.Switch: lambda _: st.booleans(),
     kinds.OnlyOff: lambda _: st.just(False),
     kinds.Integer: lambda kind: st.sampled_from((kind.least, kind.most)) | st.integers(kind.least, kind.most),
     kinds.Choice: lambda kind: st.sampled_from(kind.words),

@@ -139,6 +139,9 @@ class Website:
         (self._folder / name).write_bytes(content)
         self._sha256[name] = hashlib.sha256(content).hexdigest()
 
+    def sha256(self, name: str) -> str:
+        return self._sha256[name]
+
     @contextlib.contextmanager
     def served_by(self, host: Host, log: Path) -> Iterator[None]:
         words = host.words(sys.executable, "-u", "-m", "http.server", "80", f"--directory={self._folder}")

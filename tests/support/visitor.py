@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
 import random
 import socket
 import struct
@@ -177,6 +178,22 @@ def ping_pong(account: Account, address: str, count: str, pause: str, pauses: st
     account.visit("ping-pong", go)
 
 
+def until(account: Account, address: str, path: str) -> None:
+    """A connection that says something, nothing more until a file is there, and then goes on."""
+
+    def go() -> None:
+        visit = Visit(address, ECHO)
+        visit.echo(b"hello")
+        print("idle", flush=True)
+        while not os.path.exists(path):
+            threading.Event().wait(0.05)
+        for number in range(20):
+            visit.echo(b"%d %s" % (number, b"x" * 1000))
+        visit.close()
+
+    account.visit("until", go)
+
+
 def datagrams(account: Account, address: str, count: str) -> None:
     """Requests and answers; each that isn't answered within a second is lost."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -207,6 +224,7 @@ KINDS: dict[str, Callable[..., None]] = {
     "in_parallel": in_parallel,
     "down_and_up": down_and_up,
     "ping_pong": ping_pong,
+    "until": until,
     "datagrams": datagrams,
     "get": get,
 }

@@ -49,8 +49,8 @@ class WireEnd(FakeChardev):
 
     def change(self, connected: bool) -> None:
         self.connected = connected
-        assert self.front_end is not None
-        self.front_end.connection_changed(connected)
+        if self.front_end is not None:
+            self.front_end.connection_changed(connected)
 
 
 def plug(one: WireEnd, other: WireEnd) -> None:
@@ -95,11 +95,17 @@ class RecordingRewriter:
     def abort_checkpoint(self, unchanged: bool) -> None:
         self.told.append(("abort", unchanged))
 
+    def offsets(self) -> Mapping[bytes, Offsets]:
+        return {}
+
     def unprotect(self, keys: Sequence[bytes] | None) -> None:
         self.told.append(("unprotect", keys))
 
     def protect_new(self) -> None:
         self.told.append(("protect_new",))
+
+    def fail_over(self) -> None:
+        self.told.append(("fail_over",))
 
     def open(self) -> None: ...
 

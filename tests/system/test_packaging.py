@@ -36,6 +36,7 @@ def test_the_wheel_holds_the_package_and_the_plugin_and_nothing_else(artifacts: 
     package |= {f"colo_twisted/{name.removesuffix('.pxd')}{EXTENSION}" for name in typed}
     assert typed
     about = {f"{INFO}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "top_level.txt", "licenses/LICENSE")}
+    about.add(f"{INFO}/entry_points.txt")
     names = zipfile.ZipFile(artifacts.wheel).namelist()
     assert "colo_twisted/py.typed" in package
     assert len(names) == len(set(names))
@@ -48,7 +49,7 @@ def test_the_wheel_says_what_it_is_and_needs(artifacts: Artifacts) -> None:
     assert metadata["Version"] == VERSION
     assert metadata["License-Expression"] == "MIT"
     needed = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
-    assert [re.split("[<>=]", line)[0] for line in needed] == ["Twisted", "zope.interface"]
+    assert [re.split("[<>=]", line)[0] for line in needed] == ["Twisted", "click", "zope.interface"]
     assert "twistd colo" in metadata.get_payload()
 
 

@@ -115,6 +115,7 @@ class Examples:
         for property, value in (("script", f'"no"\n  ifname = "{ifname}"'), ("downscript", '"no"')):
             text, count = re.subn(rf"^  {property} = .*$", f"  {property} = {value}", text, flags=re.MULTILINE)
             assert count == 1
+        text = text.replace("/run/colo/qmp.sock", str(self._folder / f"{name}.qmp"))
         (self._folder / name).write_text(text)
         return ["-readconfig", str(self._folder / name)]
 

@@ -58,7 +58,7 @@ class ByteQueue(Flow):
         ):  # wholly in the new one
             following.queued = False
             self.secondary_count -= 1
-            self.count_held(-following.cost)
+            self.count_held(-1, -following.cost)
             following = following.following
         if following is not None:
             held.length = min(held.length, distance(following.seq, held.seq))
@@ -66,7 +66,7 @@ class ByteQueue(Flow):
             held.following = following
             held.queued = True
             self.secondary_count += 1
-            self.count_held(held.cost)
+            self.count_held(1, held.cost)
         else:
             held = following  # type: ignore[assignment]
         if previous is None:

@@ -220,7 +220,7 @@ class CommittedFlow(StreamFlow):
         self.primary_head = rest
         if self.primary_tail is head:
             self.primary_tail = rest
-        self.count_held(rest.cost - head.cost)
+        self.count_held(0, rest.cost - head.cost)
 
     def _allowed_ack(self, ack: int) -> int:
         secondary = self.secondary.ack

@@ -3,12 +3,16 @@ cimport cython
 from colo_twisted.packets.comparing.flows cimport Flow
 from colo_twisted.packets.comparing.held cimport Held
 from colo_twisted.packets.comparing.intake cimport Intake
+from colo_twisted.packets.wheel cimport Wheel
 
 cdef int TCP, FOLLOWING, OPEN, FOLLOWED, PASSED, EQUAL
 cdef double NEVER
 
 
 cdef class Comparer(Intake):
+    @cython.locals(flow=Flow, watched=list)
+    cpdef limit(self, object limits)
+    cdef _watch_again(self, Flow flow)
     @cython.locals(flow=Flow)
     cpdef expire(self, double now)
     @cython.locals(verdict=int)

@@ -15,9 +15,11 @@ from colo_twisted.packets.comparing.flow_table import FOLLOWING, OPEN
 from colo_twisted.packets.comparing.flows import NEVER, Flow
 from colo_twisted.packets.comparing.held import Held
 from colo_twisted.packets.comparing.intake import Intake
+from colo_twisted.packets.comparing.limits import Limits
 from colo_twisted.packets.comparing.protection import FOLLOWED, PASSED
 from colo_twisted.packets.comparing.verdicts import EQUAL
 from colo_twisted.packets.kinds import TCP
+from colo_twisted.packets.wheel import Wheel
 
 
 class Comparer(Intake):
@@ -49,10 +51,7 @@ class Comparer(Intake):
         verdict = flow.overdue(self._timeout, now) if flow.engaged() else EQUAL
         if verdict != EQUAL:
             self._diverge(flow, verdict, now)
-        if not flow.engaged():
-            self.flows.rest(flow)
-        elif flow.protection == FOLLOWED:
-            self._watch(flow)
+        self._watch_again(flow)
 
     @property
     def next_deadline(self) -> float | None:
@@ -64,6 +63,25 @@ class Comparer(Intake):
             self._secondary_fragments.next_deadline,
         )
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
+    def limit(self, limits: Limits) -> None:
+        """Let these bounds hold from now on, for what waits already too; max_connections stays what it was."""
+        self._timeout = limits.compare_timeout
+        self._most_queued = limits.max_queue_size
+        self._most_bytes = limits.max_memory
+        watched: list[Flow] = self._wheel.due(NEVER)
+        self._wheel = Wheel(limits.grain)
+        for flow in watched:
+            flow.watched_until = NEVER
+        for flow in watched:
+            if self.flows.get(flow.key) is flow:
+                self._watch_again(flow)
+
+    def _watch_again(self, flow: Flow) -> None:
+        if not flow.engaged():
+            self.flows.rest(flow)
+        elif flow.protection == FOLLOWED:
+            self._watch(flow)
 
     # checkpoints
 
@@ -140,3 +158,18 @@ class Comparer(Intake):
             self._watch(flow)
         else:
             self.flows.rest(flow)
+
+    # the end
+
+    def hand_on(self, now: float) -> Batch | None:
+        """
+        Nobody compares any more: all of the primary's that is held goes, fragments too, and what is owed is paid.
+
+        Nothing is to come behind this.
+        """
+        if self.flows.gate != OPEN:
+            self.flows.open(now)
+        for frames in self._primary_fragments.expire(NEVER):
+            for frame in frames:
+                self.outlet.add(frame, 0, len(frame))
+        return self.finish()

@@ -84,7 +84,7 @@ class DatagramFlow(Flow):
         held.following = None
         held.queued = False
         self.secondary_count -= 1
-        self.count_held(-held.cost)
+        self.count_held(-1, -held.cost)
 
 
 def first_difference(one: Held, other: Held) -> int:

@@ -12,7 +12,7 @@ class Divergence(NamedTuple):
     ``kind`` is one of verdicts' names, ``key`` the flow's (keys.key_text has it in words). ``seq`` is where the
     primary's packet begins in TCP's sequence space (0 for others), ``offset`` how many bytes of its payload are equal.
     ``packet`` and ``other`` are the primary's and the secondary's (Ethernet on), None where there is none;
-    ``when`` is monotonic, in seconds.
+    ``when`` is monotonic, in seconds. ``number`` is given by who keeps it: how many there have been, with this one.
     """
 
     kind: str
@@ -22,3 +22,4 @@ class Divergence(NamedTuple):
     packet: bytes | None
     other: bytes | None
     when: float
+    number: int = 0

@@ -23,6 +23,8 @@ cdef class FlowTable:
 
     cpdef Flow get(self, bytes key)
     cpdef rest(self, Flow flow)
+    @cython.locals(flow=Flow, count=Py_ssize_t)
+    cdef Py_ssize_t _count_unprotected(self) except -1
     @cython.locals(kind=int, flow=Flow)
     cpdef Flow begin(self, bytes key, Held held, double now, bint by_primary)
     cdef _protect(self, Flow flow, Held held, double now, bint by_primary)
@@ -34,3 +36,8 @@ cdef class FlowTable:
     @cython.locals(known=StreamFlow)
     cpdef meet(self, Flow flow, Held held)
     cdef _abandon(self, Flow flow, double now)
+    @cython.locals(flow=Flow, held=Held)
+    cpdef open(self, double now)
+    @cython.locals(held=Held)
+    cdef _take_held(self, Flow flow, list going)
+    cpdef pass_on(self, Flow flow, double now)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from colo_twisted.packets.comparing.commit import CommittedFlow
 from colo_twisted.packets.comparing.datagrams import DatagramFlow
 from colo_twisted.packets.comparing.flows import Flow
@@ -51,8 +53,15 @@ class FlowTable:
     def get(self, key: bytes) -> Flow | None:
         return self._connections.get(key)  # type: ignore[return-value]
 
+    def __len__(self) -> int:
+        return len(self._connections)
+
     def all(self) -> list[Flow]:
         return self._connections.all()  # type: ignore[return-value]
+
+    def some(self, start: int, most: int) -> list[Flow]:
+        """At most so many, from that place on in the order in which they began."""
+        return self._connections.some(start, most)  # type: ignore[return-value]
 
     def rest(self, flow: Flow) -> None:
         """It may be no longer engaged."""
@@ -72,7 +81,15 @@ class FlowTable:
     @property
     def unprotected(self) -> int:
         """How many flows are known that the secondary doesn't follow, those aside that a rule lets pass."""
-        return sum(flow.protection in (NAMING, UNPROTECTED) for flow in self.all())
+        return self._count_unprotected()
+
+    def _count_unprotected(self) -> int:
+        """Apart from the property, whose loop could not be compiled to C's types, and takes half as long again."""
+        count = 0
+        for flow in self.all():
+            if flow.protection == UNPROTECTED or flow.protection == NAMING:
+                count += 1
+        return count
 
     # flows begin
 
@@ -164,12 +181,27 @@ class FlowTable:
             self.gate = HOLDING
 
     def open(self, now: float) -> None:
-        """All that is known becomes unprotected, what is held goes, and all that comes passes."""
+        """All that is known becomes unprotected, what is held goes in the order of its coming, and all else passes."""
         self.gate = OPEN
         self.unnamed.clear()
+        flows: list[Flow] = []
+        going: list[Held] = []
         for flow in self.all():
             if flow.protection != PASSED:
-                self.pass_on(flow, now)
+                flows.append(flow)
+                self._take_held(flow, going)
+        going.sort(key=attrgetter("order"))
+        for held in going:
+            self._outlet.holds.record(now - held.since)
+            self._outlet.add_held(held)
+        for flow in flows:
+            self.pass_on(flow, now)
+
+    def _take_held(self, flow: Flow, going: list[Held]) -> None:
+        while flow.primary_head is not None:
+            held = flow.pop_primary()
+            flow.pass_by(held)
+            going.append(held)
 
     def pass_on(self, flow: Flow, now: float) -> None:
         """Let all of a flow go uncompared, now and from now on."""

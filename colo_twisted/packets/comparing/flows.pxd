@@ -34,7 +34,7 @@ cdef class Flow(Connection):
     cpdef double deadline(self, double patience) except -1
     cpdef int overdue(self, double patience, double now) except -1
     cpdef bint engaged(self) except -1
-    cpdef count_held(self, Py_ssize_t bytes_more)
+    cpdef count_held(self, Py_ssize_t packets_more, Py_ssize_t bytes_more)
     cpdef hold_primary(self, Held held)
     cpdef hold_secondary(self, Held held)
     @cython.locals(held=Held)

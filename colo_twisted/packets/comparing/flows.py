@@ -122,9 +122,10 @@ class Flow(Connection):
 
     # the queues
 
-    def count_held(self, bytes_more: int) -> None:
+    def count_held(self, packets_more: int, bytes_more: int) -> None:
         """So much more is held here; negative: less."""
         self.held_bytes += bytes_more
+        self.tally.held_packets += packets_more
         self.tally.held_bytes += bytes_more
 
     def engaged(self) -> bool:
@@ -139,7 +140,7 @@ class Flow(Connection):
             self.primary_tail.following = held
         self.primary_tail = held
         self.primary_count += 1
-        self.count_held(held.cost)
+        self.count_held(1, held.cost)
 
     def hold_secondary(self, held: Held) -> None:
         """Put a packet at the end of the secondary's queue."""
@@ -150,7 +151,7 @@ class Flow(Connection):
             self.secondary_tail.following = held
         self.secondary_tail = held
         self.secondary_count += 1
-        self.count_held(held.cost)
+        self.count_held(1, held.cost)
 
     def pop_primary(self) -> Held:
         """Take the first out of the primary's queue, which isn't empty."""
@@ -162,7 +163,7 @@ class Flow(Connection):
         held.following = None
         held.queued = False
         self.primary_count -= 1
-        self.count_held(-held.cost)
+        self.count_held(-1, -held.cost)
         return held
 
     def pop_secondary(self) -> None:
@@ -175,4 +176,4 @@ class Flow(Connection):
         held.following = None
         held.queued = False
         self.secondary_count -= 1
-        self.count_held(-held.cost)
+        self.count_held(-1, -held.cost)

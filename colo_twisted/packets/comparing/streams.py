@@ -103,7 +103,7 @@ class StreamFlow(ByteQueue):
         held.following = head
         self.primary_head = held
         self.primary_count += 1
-        self.count_held(held.cost)
+        self.count_held(1, held.cost)
 
     def receive_secondary(self, held: Held, outlet: Outlet, now: float) -> int:
         if held.flags & SYN:

@@ -12,7 +12,8 @@ NAMES = (
     "unprotected",  # frames of flows that the secondary doesn't follow
     "compared",  # packets of the primary's
     "held",  # of these, those that had to wait for a later batch
-    "held_bytes",  # that are held now, and what they cost beside
+    "held_packets",  # of either side's, that are held now
+    "held_bytes",  # what these cost, upkeep included
     "divergences",
     "connections",  # that are known now
     "checkpoints",  # after which flows began anew
@@ -37,7 +38,8 @@ class Tally:
 
     def __init__(self) -> None:
         self.primary = self.secondary = self.released = self.made_acks = self.passed = self.unprotected = 0
-        self.compared = self.held = self.held_bytes = self.divergences = self.connections = self.checkpoints = 0
+        self.compared = self.held = self.held_packets = self.held_bytes = 0
+        self.divergences = self.connections = self.checkpoints = 0
         self.dropped_malformed = self.dropped_queue_full = self.dropped_memory = 0
         self.dropped_table_full = self.dropped_reused = self.dropped_fragments = 0
         self.secondary_questions = self.secondary_only = 0

@@ -11,6 +11,7 @@ cdef class Following:
     cdef bint _protecting, _all_followed
 
     cpdef Followed get(self, bytes key)
+    cpdef limit(self, Py_ssize_t most)
     cpdef use(self, Followed known, double now)
     cpdef Followed add(self, bytes key, double now)
     cpdef Followed meet(self, bytes key, Followed found, double now)
@@ -18,5 +19,6 @@ cdef class Following:
     cpdef close(self, Followed known)
     cpdef reopen(self, Followed known)
     cpdef list all(self)
+    cpdef list some(self, Py_ssize_t start, Py_ssize_t most)
     cpdef forget(self, Followed known)
     cpdef expire(self, double now)

@@ -35,6 +35,10 @@ class Following:
         found: Any = self._known.get(key)
         return found  # type: ignore[no-any-return]
 
+    def limit(self, most: int) -> None:
+        """Follow so many from now on."""
+        self._known.limit(most)
+
     def use(self, known: Followed, now: float) -> None:
         """A packet of it has come."""
         known.last_used = now
@@ -80,6 +84,11 @@ class Following:
     def all(self) -> list[Followed]:
         """All that are known."""
         known: list[Any] = self._known.all()
+        return known
+
+    def some(self, start: int, most: int) -> list[Followed]:
+        """At most so many, from that place on in the order in which they were met."""
+        known: list[Any] = self._known.some(start, most)
         return known
 
     def forget(self, known: Followed) -> None:

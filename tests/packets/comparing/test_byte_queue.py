@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from colo_twisted.packets.comparing.byte_queue import ByteQueue
 from colo_twisted.packets.comparing.held import Held
+from colo_twisted.packets.comparing.tally import Tally
 from tests.support.segments import MODULUS
 
 STREAM = bytes(range(200))
@@ -38,6 +39,7 @@ def test_segments_stand_in_order_without_overlaps(origin: int, inserted: list[tu
     queue = ByteQueue(b"key", 0.0)
     queue.placed = True
     queue.matched = origin
+    queue.tally = Tally()
     there: set[int] = set()
     for start, size in inserted:
         queue.insert(held_of(origin, start, size))
@@ -53,6 +55,7 @@ def test_segments_stand_in_order_without_overlaps(origin: int, inserted: list[tu
         assert bytes_there == sorted(there)
         assert queue.secondary_tail is (found[-1] if found else None)
         assert (queue.secondary_count, queue.held_bytes) == (len(found), sum(held.cost for held in found))
+        assert (queue.tally.held_packets, queue.tally.held_bytes) == (queue.secondary_count, queue.held_bytes)
     before = contents(queue)
     queue.matched = (origin + left) % MODULUS
     queue.trim()

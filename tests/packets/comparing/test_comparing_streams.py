@@ -372,6 +372,7 @@ def test_another_byte_never_leaves_and_is_told(
     assert bytes(theirs.payload)[signed(divergence.seq + at - theirs.seq)] == one.stream[spoilt] ^ 0x55
     assert bench.flow.secondary_head is None
     assert bench.tally["held_bytes"] == bench.flow.held_bytes
+    assert bench.tally["held_packets"] == bench.flow.primary_count + bench.flow.secondary_count
 
 
 @pytest.mark.parametrize("version", [4, 6])

@@ -76,6 +76,26 @@ def test_opening_forgets_who_is_to_be_named() -> None:
     assert bench.finish() == [DATA]
 
 
+def test_some_flows_are_a_part_of_all_in_the_order_in_which_they_began() -> None:
+    bench = Bench()
+    for port in range(1, 6):
+        bench.open(at=port)
+    flows = bench.comparer.flows
+    assert len(flows) == 5
+    assert flows.some(1, 2) == flows.all()[1:3]
+    assert flows.some(4, 100) == flows.all()[4:]
+    assert flows.some(5, 1) == []
+
+
+def test_those_that_the_secondary_does_not_follow_are_counted() -> None:
+    bench = Bench()
+    flows = bench.comparer.flows
+    for port, protection in enumerate((FOLLOWED, DIVERGED, NAMING, PASSED, UNPROTECTED), start=1):
+        bench.open(at=port)
+        flows.all()[-1].protection = protection
+    assert flows.unprotected == 2
+
+
 def test_a_rule_counts_for_what_it_fits_only() -> None:
     bench = opened()
     flows = bench.comparer.flows

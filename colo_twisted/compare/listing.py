@@ -1,0 +1,31 @@
+"""The connections that a comparer knows, as somebody who asks for them gets them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from colo_twisted.packets.comparing.flow_table import FlowTable
+from colo_twisted.packets.comparing.flows import Flow
+from colo_twisted.packets.comparing.protection import NAMES
+from colo_twisted.packets.keys import key_text
+from colo_twisted.packets.page import Page
+
+
+def page(flows: FlowTable, start: int, most: int, now: float) -> Page:
+    """
+    At most so many, from that place on, oldest first.
+
+    A row has ``connection``, in words; ``state``, one of protection.NAMES; ``held-packets`` of either side, and what
+    these cost, ``held-bytes``; and ``idle``: seconds since its last packet.
+    """
+    return Page([_row(flow, now) for flow in flows.some(start, most)], len(flows))
+
+
+def _row(flow: Flow, now: float) -> dict[str, Any]:
+    return {
+        "connection": key_text(flow.key),
+        "state": NAMES[flow.protection],
+        "held-packets": flow.primary_count + flow.secondary_count,
+        "held-bytes": flow.held_bytes,
+        "idle": max(0.0, now - flow.last_used),
+    }

@@ -1,0 +1,1 @@
+"""``colo-ctl``: what an operator does with a running ``twistd colo``, over its QMP socket; starts without Twisted."""

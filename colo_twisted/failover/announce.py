@@ -1,0 +1,97 @@
+"""Telling the network where the guests are: after a take-over, and when an operator asks (announce-self)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from twisted.internet.interfaces import IDelayedCall
+
+from colo_twisted.packets.announce import announcement
+from colo_twisted.packets.batch import Batch
+from colo_twisted.reporting import Reporter
+
+if TYPE_CHECKING:
+    from colo_twisted.machine import Machine
+    from colo_twisted.netfilter.chain import Chain
+
+
+@dataclass(frozen=True)
+class Announcing:
+    """
+    How often, and whose guests; the defaults are those of QEMU's migration.
+
+    @ivar initial: milliseconds from the first round, which is at once, to the second.
+    @ivar step: milliseconds by which each further pause is longer.
+    @ivar max: milliseconds that a pause has at most.
+    @ivar rounds: how many; 0 ends those under way.
+    @ivar interfaces: ids of netdevs or devices; None: all.
+    @ivar id: those with different ids go on side by side, one with the same id takes the other's place.
+    """
+
+    initial: int = 50
+    max: int = 550
+    rounds: int = 5
+    step: int = 100
+    interfaces: tuple[str, ...] | None = None
+    id: str = ""
+
+    def pause(self, rounds_done: int) -> float:
+        """Seconds to the next round."""
+        milliseconds = self.initial + (rounds_done - 1) * self.step
+        return (milliseconds if 0 <= milliseconds <= self.max else max(0, self.max)) / 1000
+
+
+class Announcements:
+    """Those that are under way, by id."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._report = Reporter("announce-self")
+        self._next: dict[str, IDelayedCall] = {}
+
+    def announce(self, wanted: Announcing) -> None:
+        """Begin at once, in the place of what goes on under the same id."""
+        self._cancel(wanted.id)
+        if wanted.rounds > 0:
+            self._round(wanted, 0, set())
+
+    def stop(self) -> None:
+        """Announce nothing more."""
+        for id in list(self._next):
+            self._cancel(id)
+
+    def _cancel(self, id: str) -> None:
+        call = self._next.pop(id, None)
+        if call is not None:
+            call.cancel()
+
+    def _round(self, wanted: Announcing, rounds_done: int, unknown: set[str]) -> None:
+        """
+        One packet a guest.
+
+        @param unknown: netdevs whose guest's address wasn't known, and of which the log has been told.
+        """
+        self._next.pop(wanted.id, None)
+        for id, chain in self._chains(wanted):
+            if chain.guest_address is not None:
+                chain.send_to_network(Batch.from_packets([announcement(chain.guest_address)]))
+            elif id not in unknown:
+                unknown.add(id)
+                self._report.warn(
+                    f"netdev '{id}': its guest is not announced: it has sent nothing yet, so nobody knows its address"
+                )
+        rounds_done += 1
+        if rounds_done < wanted.rounds:
+            pause = wanted.pause(rounds_done)
+            self._next[wanted.id] = self._machine.reactor.callLater(pause, self._round, wanted, rounds_done, unknown)
+
+    def _chains(self, wanted: Announcing) -> Iterator[tuple[str, Chain]]:
+        """The chains that have a guest and are asked for, by their netdevs' ids."""
+        devices = {device.chain: id for id, device in self._machine.devices.items()}
+        for id, chain in self._machine.chains.items():
+            if chain.guest is None:
+                continue
+            if wanted.interfaces is None or id in wanted.interfaces or devices.get(chain) in wanted.interfaces:
+                yield id, chain

@@ -1,0 +1,121 @@
+"""Two copies of a guest: what compares them, what makes them equal again, and what the two processes say."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+
+from twisted.internet.defer import Deferred
+from zope.interface import Attribute, Interface
+
+from colo_twisted.interfaces.objects import IFilter, IObject
+from colo_twisted.packets.comparing.passthrough import Rule
+from colo_twisted.packets.sequence import Offsets
+
+
+class Outcome(enum.Enum):
+    """How a checkpoint ended: DONE, or the secondary is as it was (UNCHANGED), or nobody knows (FAILED)."""
+
+    DONE = "done"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+
+
+class ICheckpointer(IObject):
+    """Makes the secondary equal to the primary. A comparer asks it, one checkpoint at a time."""
+
+    unasked: Callable[[], None] = Attribute("Called when the other side has made one that nobody here asked for.")
+    pauses_primary: bool = Attribute("Whether the primary's guest stands still when one is done, until it is told.")
+
+    def checkpoint(number: int) -> Deferred[Outcome]:
+        """Make one; the Deferred never fails."""
+
+    def cancel() -> None:
+        """End the one under way: it is FAILED."""
+
+
+class ICheckpointed(Interface):
+    """What takes part in checkpoints and protection on the secondary: its rewriter."""
+
+    def begin_checkpoint() -> None:
+        """Stop the guest's traffic both ways; the client's is kept within a bound."""
+
+    def end_checkpoint(offsets: Mapping[bytes, Offsets], marker: bytes) -> None:
+        """
+        The guest equals the primary's now: traffic goes on.
+
+        @param offsets: those of the primary's own rewriter, by connection key; all others are zero.
+        @param marker: an Ethernet packet that goes out before anything that the guest sends.
+        """
+
+    def abort_checkpoint(unchanged: bool) -> None:
+        """Let traffic on with the old offsets if the guest is unchanged; else it stays stopped."""
+
+    def offsets() -> Mapping[bytes, Offsets]:
+        """Its own that aren't zero, by connection key: a checkpoint of this guest carries them to the other side's."""
+
+    def unprotect(keys: Sequence[bytes] | None) -> None:
+        """Remember connections to be reset at a take-over; None: all that are open, and new ones until protect_new."""
+
+    def protect_new() -> None:
+        """New connections are followed again from their SYN on."""
+
+    def fail_over() -> None:
+        """The client hears this guest from now on: known connections go on, new ones are left alone."""
+
+
+class IColoPeer(IObject):
+    """The other process of the pair, as the primary's comparer speaks to it."""
+
+    role: str = Attribute("'primary' or 'secondary': this process's own.")
+    connected: bool = Attribute("Whether the other process has said hello.")
+    watchers: list[Callable[[bool], None]] = Attribute(
+        "Each is called with True when the other process has said hello, with False when it has gone or comes as new."
+    )
+
+    def name_unprotected(keys: Sequence[bytes] | None) -> Deferred[bool]:
+        """
+        Tell it which connections are unprotected; None: all that are open, and new ones until protect_new.
+
+        @return: fires True when it has answered, False when it has closed; not at all while it is silent.
+        """
+
+    def protect_new() -> Deferred[bool]:
+        """Tell it that new connections are followed again; fires as for name_unprotected."""
+
+    def begin(number: int, nonce: bytes) -> Deferred[bool]:
+        """A checkpoint begins: it stops its guest and answers; fires as for name_unprotected."""
+
+    def done(number: int, offsets: Mapping[bytes, Offsets]) -> Deferred[bool]:
+        """The checkpoint is made: it lets its guest go on and answers; fires as for name_unprotected."""
+
+    def abort(number: int, unchanged: bool) -> Deferred[bool]:
+        """The checkpoint failed; ``unchanged``: its guest is as it was. Fires as for name_unprotected."""
+
+    def invalidate(reason: str) -> Deferred[bool]:
+        """It must not take over until the next checkpoint; fires as for name_unprotected."""
+
+
+class IComparer(IObject):
+    """Compares two guests' output: colo-compare."""
+
+    def add_passthrough(id: str, rule: Rule) -> None:
+        """
+        Let the flows that a rule fits go uncompared, those that are known too. May be called before start.
+
+        @param id: whose rule it is; it takes the place of one with the same id.
+        """
+
+    def remove_passthrough(id: str) -> None:
+        """
+        Compare again: new connections, and at once all that is no connection.
+
+        Harmless when there is no such rule.
+        """
+
+
+class IMirror(IFilter):
+    """A filter that sends copies to the secondary."""
+
+    connected: bool = Attribute("Whether somebody takes them.")
+    watchers: list[Callable[[bool], None]] = Attribute("Called when that or C{status} changes.")

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from colo_twisted.ctl.errors import Refused
+from tests.ctl.objects import COMMIT, STATUS, TIMEOUT, a_server
+
+M0 = {"qom-type": "filter-mirror", "id": "m0", "netdev": "hn0", "outdev": "c0"}
+
+
+# set
+
+
+def test_a_property_is_set() -> None:
+    server = a_server()
+    shown = server.run("set", "m0", "status=off")
+    assert shown.stdout == "m0: status is off now\n"
+    assert server.orders() == [("qom-set", {"path": "/objects/m0", "property": "status", "value": "off"})]
+
+
+def test_values_have_the_types_that_the_server_says() -> None:
+    server = a_server()
+    server.run("set", "comp0", "compare_timeout=5000", "ack_commit=off", "compare_timeout=5s", "other=12")
+    assert [(given["property"], given["value"]) for _, given in server.orders()] == [
+        ("compare_timeout", 5000),
+        ("ack_commit", False),
+        ("compare_timeout", "5s"),
+        ("other", "12"),
+    ]
+
+
+def test_what_can_be_set_is_listed() -> None:
+    assert a_server().run("set").stdout.splitlines() == [
+        f"m0     status=on             {STATUS[0]}",
+        f"comp0  compare_timeout=3000  {TIMEOUT[0]}",
+        f"comp0  ack_commit=on         {COMMIT[0]}",
+    ]
+    assert a_server().run("set", "iothread1").stdout == "nothing here can be changed while it runs\n"
+
+
+def test_what_can_be_set_of_one_object_is_listed_with_what_it_takes() -> None:
+    assert a_server().run("set", "comp0").stdout.splitlines() == [
+        f"comp0  compare_timeout=3000  {TIMEOUT[0]}",
+        f"         takes {TIMEOUT[1]}",
+        f"comp0  ack_commit=on         {COMMIT[0]}",
+        f"         takes {COMMIT[1]}",
+    ]
+
+
+def test_set_as_json() -> None:
+    assert json.loads(a_server().run("set", "--json").stdout) == {
+        "m0": {"status": "on"},
+        "comp0": {"compare_timeout": 3000, "ack_commit": True},
+    }
+    shown = a_server().run("set", "m0", "status=off", "--json")
+    assert json.loads(shown.stdout) == {"id": "m0", "set": {"status": "off"}}
+
+
+def test_what_the_server_refuses_is_one_line() -> None:
+    def refuse(_: dict[str, Any]) -> None:
+        raise Refused("qom-set", "GenericError", "Property 'filter-mirror.outdev' is not writable")
+
+    shown = a_server(qom_set=refuse).run("set", "m0", "outdev=c1")
+    assert shown.exit_code == 1
+    assert shown.stderr == "colo-ctl: qom-set: Property 'filter-mirror.outdev' is not writable\n"
+
+
+def test_an_object_that_is_not_there() -> None:
+    shown = a_server().run("set", "nope", "status=off")
+    assert (shown.exit_code, shown.stderr) == (1, "colo-ctl: qom-list: Device '/objects/nope' not found\n")
+
+
+@pytest.mark.parametrize("word", ["status", "=off"])
+def test_a_setting_has_a_name_and_a_value(word: str) -> None:
+    server = a_server()
+    shown = server.run("set", "m0", word)
+    assert shown.exit_code == 2
+    assert f"'{word}' is not of the form PROPERTY=VALUE" in shown.stderr
+    assert server.executed == []
+
+
+def test_a_switch_is_on_or_off() -> None:
+    shown = a_server().run("set", "comp0", "ack_commit=maybe")
+    assert (shown.exit_code, shown.stderr) == (1, "colo-ctl: property 'ack_commit' takes on or off; got 'maybe'\n")
+
+
+# add
+
+
+@pytest.mark.parametrize(
+    ("what", "text", "order"),
+    [
+        ("object", "filter-mirror,id=m0,netdev=hn0,outdev=c0", ("object-add", M0)),
+        ("chardev", "null,id=n0", ("chardev-add", {"id": "n0", "backend": {"type": "null", "data": {}}})),
+        ("netdev", "tap,id=hn1,ifname=t1", ("netdev_add", {"type": "tap", "id": "hn1", "ifname": "t1"})),
+        ("device", "e1000,id=e1,netdev=hn1", ("device_add", {"driver": "e1000", "id": "e1", "netdev": "hn1"})),
+    ],
+)
+def test_something_is_added(what: str, text: str, order: tuple[str, Any]) -> None:
+    server = a_server()
+    shown = server.run("add", what, text)
+    assert (shown.exit_code, shown.stdout) == (0, f"added {what} {order[1]['id']}\n")
+    assert server.orders() == [order]
+
+
+def test_several_are_added_in_order() -> None:
+    server = a_server()
+    shown = server.run("add", "chardev", "null,id=a", "null,id=b", "--json")
+    assert json.loads(shown.stdout) == {
+        "added": [{"id": id, "backend": {"type": "null", "data": {}}} for id in ("a", "b")]
+    }
+    assert len(server.orders()) == 2
+
+
+def test_an_option_string_that_cannot_be_translated_is_named() -> None:
+    shown = a_server().run("add", "chardev", "socket,id=c0")
+    assert shown.exit_code == 1
+    assert shown.stderr == "colo-ctl: chardev socket,id=c0: a socket needs host= and port=, or path=, or fd=\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("help", "filter-mirror"), ("filter-buffer,help", "interval=")],
+)
+def test_help_on_types_needs_no_server(text: str, said: str) -> None:
+    server = a_server()
+    shown = server.run("add", "object", text)
+    assert shown.exit_code == 0
+    assert said in shown.stdout
+    assert server.executed == []
+
+
+def test_help_on_a_type_that_is_not_there() -> None:
+    shown = a_server().run("add", "object", "nonsense,help")
+    assert shown.exit_code == 1
+    assert "there is no type 'nonsense'" in shown.stderr
+
+
+# del
+
+
+@pytest.mark.parametrize(
+    ("what", "command"),
+    [("object", "object-del"), ("chardev", "chardev-remove"), ("netdev", "netdev_del"), ("device", "device_del")],
+)
+def test_things_are_removed_in_order(what: str, command: str) -> None:
+    server = a_server()
+    shown = server.run("del", what, "f2", "f1")
+    assert shown.stdout == f"removed {what} f2\nremoved {what} f1\n"
+    assert server.orders() == [(command, {"id": "f2"}), (command, {"id": "f1"})]
+
+
+def test_removal_as_json() -> None:
+    shown = a_server().run("del", "object", "f2", "--json")
+    assert json.loads(shown.stdout) == {"removed": [{"what": "object", "id": "f2"}]}
+
+
+@pytest.mark.parametrize("words", [["del", "object"], ["del", "thing", "x"], ["add", "object"], ["add", "mon", "x"]])
+def test_wrong_usage(words: list[str]) -> None:
+    assert a_server().run(*words).exit_code == 2

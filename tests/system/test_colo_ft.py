@@ -1,0 +1,177 @@
+"""
+The procedures of QEMU's docs/COLO-FT.txt, as they stand there, while clients' traffic goes on.
+
+Each with the document's own chardevs and objects, and once more with ours: pairs, a colo-peer, vnet headers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.colo_ft import DOCUMENTED, OURS, Procedures, staged, switched_on
+from tests.support.lan import Lan, Node
+from tests.support.namespaces import need
+from tests.support.processes import Process, wait_until
+from tests.support.traffic import LONG
+from tests.support.visits import found
+
+MB = 1_000_000
+BIG = (200 if LONG else 30) * MB
+BOUND = 60.0  # seconds for whatever a client has begun
+
+
+@pytest.fixture(params=[DOCUMENTED, OURS], ids=["documented", "ours"])
+def procedures(request: pytest.FixtureRequest) -> Procedures:
+    made: Procedures = request.param
+    return made
+
+
+@pytest.fixture
+def lan(tmp_path: Path) -> Iterator[Lan]:
+    need("ip")
+    with Lan(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def pair(lan: Lan, procedures: Procedures) -> tuple[Node, Node]:
+    """Primary and secondary; whatever begins now is protected."""
+    primary, secondary = lan.add("a"), lan.add("b")
+    primary.start(procedures.primary)
+    primary.start_guest()
+    join(secondary, primary, procedures)
+    primary.wait_synced()
+    return primary, secondary
+
+
+def join(secondary: Node, primary: Node, procedures: Procedures) -> None:
+    """A new secondary starts, with its guest."""
+    secondary.start(procedures.secondary.format(primary_ip=primary.address))
+    secondary.start_guest()
+
+
+def finish(*visitors: Process) -> None:
+    """Each comes to its end in time, and has nothing to complain of."""
+    for visitor in visitors:
+        wait_until(lambda: visitor.popen.poll() is not None, f"the end of {visitor.words}", BOUND)  # noqa: B023
+        assert found(visitor.output)["wrong"] == []
+
+
+@contextlib.contextmanager
+def idle(lan: Lan, name: str) -> Iterator[Process]:
+    """A connection that has said something, and goes on when ``let_go_on`` says so."""
+    with lan.visiting("until", lan.folder / f"{name} goes on") as visitor:
+        visitor.wait_for_output("idle")
+        yield visitor
+
+
+def let_go_on(lan: Lan, name: str) -> None:
+    (lan.folder / f"{name} goes on").touch()
+
+
+@contextlib.contextmanager
+def under_way(lan: Lan, primary: Node) -> Iterator[Process]:
+    """A download and an upload that are being compared."""
+    before = primary.compared().get("compared", 0)
+    with lan.visiting("down_and_up", BIG) as visitor:
+        wait_until(lambda: primary.compared().get("compared", 0) > before + 200, "the transfers being compared")
+        yield visitor
+
+
+def check_right(lan: Lan) -> None:
+    """New connections are right, whoever answers."""
+    assert lan.visit("in_a_row", 30, MB, 10, timeout=BOUND)["wrong"] == []
+
+
+def check_protected(lan: Lan, primary: Node) -> None:
+    """New connections are compared, and nothing of them differs."""
+    before = primary.compared()
+    check_right(lan)
+    after = primary.compared()
+    assert after["compared"] > before.get("compared", 0)
+    for counter in ("divergences", "unprotected"):
+        assert after.get(counter, 0) == before.get(counter, 0)
+
+
+def fail_over(lan: Lan, primary: Node, secondary: Node, procedures: Procedures) -> None:
+    """The primary dies in the midst of transfers; these go on with the secondary, and so does an idle connection."""
+    with idle(lan, secondary.name) as silent, under_way(lan, primary) as transfers:
+        primary.kill()
+        assert transfers.popen.poll() is None
+        secondary.monitor.wait_for("COLO_CHARDEV_DISCONNECTED", id="red1")
+        secondary.type(*procedures.secondary_failover)
+        let_go_on(lan, secondary.name)
+        finish(transfers, silent)
+    assert secondary.monitor.wait_for("COLO_EXIT") == {"mode": "secondary", "reason": "request"}
+    assert secondary.monitor.wait_for("COLO_FAILOVER")["mode"] == "secondary"
+    assert secondary.mode() == ("none", "secondary", "request")
+    check_right(lan)
+
+
+def test_filters_that_start_off_are_switched_on_last(lan: Lan, procedures: Procedures) -> None:
+    primary, secondary = lan.add("a"), lan.add("b")
+    primary.start(staged(procedures.primary))
+    primary.start_guest()
+    secondary.start(staged(procedures.secondary).format(primary_ip=primary.address))
+    primary.colo.wait_for_output("colo: running")
+    with lan.visiting("in_a_row", 200, MB, 20) as one_by_one, lan.visiting("down_and_up", BIG) as transfers:
+        wait_until(lambda: primary.colo.counters()["netdev hn0"].get("frames_in", 0) > 500, "traffic")
+        assert primary.replica()["state"] == "joining"
+        secondary.type(*switched_on("f1", "f2", "rew0"))
+        secondary.start_guest()
+        primary.type(*switched_on("m0", "redire0", "redire1"))
+        primary.monitor.wait_for("COLO_REPLICA_STATE", id="comp0", state="synced")
+        finish(one_by_one, transfers)
+    primary.wait_synced()
+    check_protected(lan, primary)
+
+
+def test_primary_failover_and_resume(lan: Lan, procedures: Procedures, pair: tuple[Node, Node]) -> None:
+    primary, secondary = pair
+    assert primary.mode() == ("primary", "primary", "none")
+    with idle(lan, "much later") as patient:
+        with idle(lan, "soon") as silent, under_way(lan, primary) as transfers:
+            secondary.kill()
+            assert transfers.popen.poll() is None
+            primary.monitor.wait_for("COLO_CHARDEV_DISCONNECTED", id="compare1")
+            primary.type(*procedures.primary_failover)
+            let_go_on(lan, "soon")
+            finish(transfers, silent)
+        assert primary.monitor.wait_for("COLO_EXIT") == {"mode": "primary", "reason": "request"}
+        assert primary.mode() == ("none", "primary", "request")
+        check_right(lan)
+        with lan.visiting("in_a_row", 200, MB, 20) as one_by_one:
+            join(third := lan.add("c"), primary, procedures)
+            primary.type(*procedures.primary_resume)
+            primary.wait_synced()
+            finish(one_by_one)
+        let_go_on(lan, "much later")
+        finish(patient)
+    assert third.mode() == ("secondary", "secondary", "none")
+    assert primary.mode() == ("primary", "primary", "none")
+    check_protected(lan, primary)
+    fail_over(lan, primary, third, procedures)
+
+
+def test_secondary_failover_and_resume(lan: Lan, procedures: Procedures, pair: tuple[Node, Node]) -> None:
+    """The survivor becomes the primary of a new secondary, which survives it in turn."""
+    primary, secondary = pair
+    assert secondary.mode() == ("secondary", "secondary", "none")
+    with idle(lan, "much later") as patient:
+        fail_over(lan, primary, secondary, procedures)
+        with lan.visiting("in_a_row", 200, MB, 20) as one_by_one:
+            join(third := lan.add("c"), secondary, procedures)
+            secondary.type(*procedures.secondary_resume)
+            secondary.wait_synced()
+            finish(one_by_one)
+        let_go_on(lan, "much later")
+        finish(patient)
+    assert secondary.mode() == ("primary", "primary", "none")
+    (chain,) = secondary.colo.qmp("query-chain")
+    assert [row["id"] for row in chain["filters"]] == ["m0", "redire0", "redire1", "rew0"]
+    check_protected(lan, secondary)
+    fail_over(lan, secondary, third, procedures)
