@@ -107,6 +107,7 @@ class SocketChardev(Chardev):
         self._events = machine.events
         self._link = Link(self._reactor, properties.link_options, self._report)
         self._link.connection_changed = self._connection_changed
+        self._link.attend(False)  # as in QEMU: what comes before its front end waits in the kernel
         self._line: Link | Listener = self._link
         self.counters = self._link.counters
 
@@ -130,6 +131,7 @@ class SocketChardev(Chardev):
         super().attach(front_end)
         self._link.pressure_changed = front_end.pressure_changed
         self._link.deliver_to(front_end.receive, front_end.vnet_hdr, front_end.decoder)
+        self._link.attend(True)
 
     def serve(self, factory: Serving, owner: str, insecure: bool = False) -> None:
         """
@@ -149,6 +151,7 @@ class SocketChardev(Chardev):
         super().detach()
         self._link.pressure_changed = FrontEnd("nobody").pressure_changed
         self._link.deliver_to(None)
+        self._link.attend(False)
 
     def _connection_changed(self, connected: bool) -> None:
         self._events.emit(ChardevConnected(self.id, self.peer or "") if connected else ChardevDisconnected(self.id))

@@ -45,11 +45,6 @@ def device_not_found(id: str) -> QMPError:
     return QMPError(f"Device '{id}' not found", DEVICE_NOT_FOUND)
 
 
-def wrong_type(name: str, expected: str) -> QMPError:
-    """An argument of another JSON type: ``expected`` is string, boolean, integer, number, object or array."""
-    return QMPError(f"Invalid parameter type for '{name}', expected: {expected}")
-
-
 def as_qmp(error: OptionError | StartError) -> QMPError:
     """The same error in QEMU's words, where it has some; else in ours."""
     for kind, said in _SAID.items():

@@ -15,7 +15,8 @@ Each message is one frame of a net chardev: a 4-byte big-endian length, then at 
 
 All numbers are big-endian. The types, their numbers and bodies:
 
-    1 HELLO        role: 1 primary, 2 secondary. Each side's first message on each connection
+    1 HELLO        role: 1 primary, 2 secondary. Each side's first message on each connection, and its answer to the
+                   other's first
     2 GOODBYE      empty. An orderly stop: the connection closes now
     3 BEGIN        nonce, 16 bytes, for the marker packet that follows DONE
     4 DONE         list of offsets: length of key (1), key, sequence offset (4), timestamp offset (4)

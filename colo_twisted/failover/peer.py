@@ -70,6 +70,7 @@ class _Connection:
         self.reader = Reader()
         self.hello: Message | None = None
         self.over = False
+        self.said_goodbye = False  # who comes after it on the same connection says hello
         self.overtaken = False
 
 
@@ -167,7 +168,7 @@ class ColoPeer:
         return self._ask(dataclasses.replace(message, number=self._requests.next_number()))
 
     def _ask(self, message: Message) -> Deferred[bool]:
-        if self._connection is None:
+        if self._connection is None or self._connection.said_goodbye:
             return succeed(False)
         answer = self._requests.add(message)
         self._send(message)
@@ -214,11 +215,14 @@ class ColoPeer:
             return
         if connected:
             self._connection = self._connection or _Connection()  # a pair's other end may have spoken before this
-            self._send(Message(Type.HELLO, role=self.role))
+            self._say_hello()
             return
         was, self._connection = self._connection, None
         if was is not None:
             self._lost(was, "its connection is closed")
+
+    def _say_hello(self) -> None:
+        self._send(Message(Type.HELLO, role=self.role))
 
     def _lost(self, connection: _Connection, why: str) -> None:
         """The other process has gone, or nothing more is taken from it."""
@@ -271,7 +275,7 @@ class ColoPeer:
         elif message.incarnation != connection.hello.incarnation:
             self.counters.dropped_other_incarnation += 1
         elif message.type == Type.GOODBYE:
-            connection.over = True
+            connection.said_goodbye = True
             self._lost(connection, "it said goodbye")
         elif message.type == Type.ANSWER and self.role == "primary":
             self.counters.dropped_unasked_answers += not self._requests.answered(message)
@@ -298,16 +302,18 @@ class ColoPeer:
         self._look()
 
     def _greeted(self, connection: _Connection, hello: Message) -> None:
-        self.counters.hellos += 1
         was = connection.hello
         if was is not None and was.incarnation == hello.incarnation:
             return
+        self.counters.hellos += 1
         if was is not None:
             self._lost(connection, "another process has taken its place")
         if hello.role == self.role:
             self._refuse(connection, f"the other process is a {self.role} too; one of them must be role={self._other}")
             return
         connection.hello = hello
+        connection.said_goodbye = False
+        self._say_hello()  # once more: the other side may have been made after ours was sent, on a chardev that stood
         self._report.info(f"the {self._other} is there", kind="hello")
         if self.role == "secondary" and self._replica.taken_over is not None:
             self._say_taken_over()

@@ -87,7 +87,7 @@ class IChardev(Interface):
         """
 
     def detach() -> None:
-        """Stop being its front end; its peer stays connected, and what comes in is discarded."""
+        """Stop being its front end; its peer stays connected, and what it sends waits for the next one."""
 
     def write(batch: Batch) -> None:
         """Send frames, in the form that the front end named. Never blocks; what can't be sent is dropped by name."""

@@ -68,6 +68,7 @@ class Link(Reach):
         self._decoder_from: Callable[[], Decoder] | None = None
         self._waiting: list[Peer] = []
         self._started = False
+        self._attended = True
         self._closing: Deferred[None] | None = None
         self._watch = LoopingCall(self._watch_peers)
         self._watch.clock = reactor
@@ -96,7 +97,7 @@ class Link(Reach):
         if self._started:
             return
         self._started = True
-        if self.peer is not None:
+        if self.peer is not None and self._attended:
             self.peer.go_on()
         self._connect()
 
@@ -138,6 +139,12 @@ class Link(Reach):
         if self.peer is not None:
             self.peer.deliver_to(receive, vnet_hdr, decoder_from)
 
+    def attend(self, attended: bool) -> None:
+        """Read what the peer sends; or leave it in the kernel, until there is somebody for it."""
+        self._attended = attended
+        if self.peer is not None and self._started:
+            (self.peer.go_on if attended else self.peer.wait)()
+
     def write(self, batch: Batch) -> None:
         """Send frames, in the form that deliver_to named."""
         if self.peer is None:
@@ -157,7 +164,7 @@ class Link(Reach):
 
     def drain(self) -> None:
         """Receive what has come already."""
-        if self.peer is not None:
+        if self.peer is not None and self._attended:
             self.peer.drain()
 
     def disconnect(self, reason: str) -> None:
@@ -184,7 +191,7 @@ class Link(Reach):
             peer.abort()
         elif self.peer is None:
             self._give_place_to(peer)
-            if not self._started:
+            if not (self._started and self._attended):
                 peer.wait()
         else:
             self._let_wait(peer)
@@ -247,7 +254,8 @@ class Link(Reach):
         if self._waiting:
             follower = self._waiting.pop(0)
             self._give_place_to(follower)
-            follower.go_on()
+            if self._attended:
+                follower.go_on()
         else:
             self._connect_again()
 
@@ -270,6 +278,8 @@ class Link(Reach):
         if self.peer is None:
             return
         connection: socket.socket = self.peer.transport.getHandle()
-        if liveness.is_tcp(connection) and liveness.is_dead(connection):
+        if not self._attended and liveness.has_closed(connection):  # whoever isn't read can't be heard going
+            self.disconnect("it has closed, and nobody here has read what it sent")
+        elif liveness.is_tcp(connection) and liveness.is_dead(connection):
             self.counters.dead_peers += 1
             self.disconnect(f"it has answered nothing for {liveness.SILENT_MS // 1000} s")

@@ -357,3 +357,41 @@ def test_what_others_can_reach_serves_nobody_unless_that_is_allowed() -> None:
         chardev.serve(Greeters(), "a test")
     assert chardev.front_end is None
     chardev.serve(Greeters(), "a test", insecure=True)
+
+
+@pytest_twisted.inlineCallbacks
+def test_what_comes_before_there_is_a_front_end_waits_for_it(place: dict[str, Any]) -> Any:
+    """Else a colo-peer that is added to a chardev whose peer is there already would never hear its hello."""
+    server, client = Side(server=True, wait=False, **place), Side(reconnect_ms=50, **place)
+    front_end = server.chardev.front_end
+    assert front_end is not None
+    server.chardev.detach()
+    server.run()
+    client.run()
+    yield from until(lambda: server.chardev.connected and client.chardev.connected)
+    client.chardev.write(batch_of(packet("early")))
+    yield from until(client.chardev.flush)
+    server.chardev.drain()
+    server.chardev.attach(front_end)
+    yield from until(lambda: server.received)
+    assert server.packets == [packet("early")]
+    server.chardev.detach()
+    client.chardev.write(batch_of(packet("meanwhile")))
+    yield from until(client.chardev.flush)
+    server.chardev.attach(front_end)
+    yield from until(lambda: len(server.received) == 2)
+    assert server.packets == [packet("early"), packet("meanwhile")]
+    yield client.chardev.close()
+    yield server.chardev.close()
+
+
+@pytest_twisted.inlineCallbacks
+def test_a_peer_that_goes_while_nobody_reads_is_missed(place: dict[str, Any]) -> Any:
+    server, client = Side(server=True, wait=False, **place), Side(reconnect_ms=50, **place)
+    server.chardev.detach()
+    server.run()
+    client.run()
+    yield from until(lambda: server.chardev.connected and client.chardev.connected)
+    yield client.chardev.close()
+    yield from until(lambda: not server.chardev.connected)
+    yield server.chardev.close()

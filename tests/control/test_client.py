@@ -9,6 +9,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from colo_twisted.control.client import MOST_A_TURN, MOST_PENDING
+from colo_twisted.control.errors import QMPError
 from colo_twisted.control.session import MOST_HELD
 from colo_twisted.events import Shutdown
 from tests.support.qmp_clients import BUFFER, Caller, a_monitor
@@ -49,6 +50,18 @@ def test_errors_are_counted_among_the_steps_of_a_turn() -> None:
     caller.send(b"@\n" * 1000)
     assert caller.transport.take().count(b"\n") == MOST_A_TURN
     assert len(caller.read()) == 1000 - MOST_A_TURN
+
+
+def test_a_request_that_fails_or_is_none_is_answered_in_its_place() -> None:
+    def refuse() -> None:
+        raise QMPError("no")
+
+    caller = Caller(a_monitor(refuse=refuse))
+    caller.request("refuse", id=1)
+    caller.send(b"[]")
+    caller.request("echo", id=2)
+    said = [answer.get("id", answer.get("error", {}).get("desc")) for answer in caller.read()]
+    assert said == [1, "QMP input must be a JSON object", 2]
 
 
 def test_a_request_whose_answer_takes_its_time_holds_up_the_next() -> None:

@@ -76,14 +76,24 @@ def test_each_process_has_an_incarnation_of_its_own_and_says_it_in_each_message(
     primary.joined(secondary)
     primary.peer.begin(1, NONCE)
     assert {message.incarnation for message in written(primary)} == {primary.peer.incarnation}
-    assert [message.type for message in written(primary)] == [Type.HELLO, Type.BEGIN]
+    assert [message.type for message in written(primary)] == [Type.HELLO, Type.HELLO, Type.BEGIN]
+
+
+@pytest.mark.parametrize("lost", ["primary", "secondary"])
+def test_a_hello_that_came_before_its_hearer_was_made_is_said_again(lost: str, primary: Side, secondary: Side) -> None:
+    """The hearer's chardev stood before: what that brought until then is lost."""
+    plug(primary.end, secondary.end)
+    (primary if lost == "primary" else secondary).end.on_its_way.clear()
+    flow(primary.end, secondary.end)
+    assert primary.peer.connected
+    assert secondary.peer.connected
 
 
 def test_each_connection_begins_with_hello(primary: Side, secondary: Side) -> None:
     for _ in range(3):
         primary.joined(secondary)
         pull(primary.end)
-    assert [message.type for message in written(primary)] == [Type.HELLO] * 3
+    assert [message.type for message in written(primary)] == [Type.HELLO] * 6
     assert primary.peer.counters.hellos == 3
 
 
@@ -334,8 +344,20 @@ def test_goodbye_is_the_end_before_the_connection_is(primary: Side, secondary: S
     assert "colo-peer p0: the secondary is lost: it said goodbye" in lines(events)
     assert asked == [False]
     assert not primary.peer.connected
+    assert results(primary.peer.protect_new()) == [False]  # a close, not silence
+    as_secondary(primary, Message(Type.ANSWER, 5, answered=Type.BEGIN))
+    assert primary.peer.counters.dropped_before_hello == 1
+
+
+def test_who_comes_after_a_goodbye_on_the_same_connection_is_heard(primary: Side, secondary: Side) -> None:
+    """As when a colo-peer is removed and added anew, and its chardev stays."""
+    primary.joined(secondary)
+    secondary.peer.retire()
+    flow(secondary.end)
+    assert not primary.peer.connected
     as_secondary(primary, HELLO)
-    assert primary.peer.counters.dropped_refused == 1
+    assert primary.peer.connected
+    assert results(primary.peer.protect_new()) == []
 
 
 def test_what_stops_says_goodbye_once_and_hears_no_more(primary: Side, secondary: Side) -> None:
@@ -343,7 +365,7 @@ def test_what_stops_says_goodbye_once_and_hears_no_more(primary: Side, secondary
     asked = results(primary.peer.begin(5, NONCE))
     primary.peer.stop()
     primary.peer.stop()
-    assert [message.type for message in written(primary)] == [Type.HELLO, Type.BEGIN, Type.GOODBYE]
+    assert [message.type for message in written(primary)] == [Type.HELLO, Type.HELLO, Type.BEGIN, Type.GOODBYE]
     flow(primary.end, secondary.end)
     as_secondary(primary, Message(Type.ANSWER, 5, answered=Type.BEGIN), incarnation=secondary.peer.incarnation)
     pull(primary.end)
@@ -358,7 +380,7 @@ def test_what_is_removed_says_goodbye_and_all_that_is_pending_is_answered_no(pri
     with capturedLogs() as events:
         primary.peer.retire()
         primary.peer.stop()
-    assert [message.type for message in written(primary)] == [Type.HELLO, Type.BEGIN, Type.GOODBYE]
+    assert [message.type for message in written(primary)] == [Type.HELLO, Type.HELLO, Type.BEGIN, Type.GOODBYE]
     assert (asked, changes, primary.peer.connected) == ([False], [False], False)
     assert "colo-peer p0: the secondary is lost: this colo-peer is removed" in lines(events)
     flow(primary.end)
@@ -392,7 +414,7 @@ def test_a_primary_that_comes_back_later_is_told_so_too(primary: Side, secondary
     secondary.peer.take_over("an operator said so")
     primary.joined(secondary)
     assert primary.peer.overtaken
-    assert [message.type for message in written(secondary)] == [Type.HELLO, Type.TAKEN_OVER]
+    assert [message.type for message in written(secondary)] == [Type.HELLO, Type.HELLO, Type.TAKEN_OVER]
 
 
 def test_one_that_has_taken_over_does_nothing_that_it_is_asked(primary: Side, secondary: Side) -> None:

@@ -15,7 +15,7 @@ from colo_twisted.chardev.socket import SocketProperties
 from colo_twisted.netdev.stream import StreamProperties
 from colo_twisted.netfilter.mirror import MirrorProperties
 from colo_twisted.options import declare
-from colo_twisted.options.commandline import TYPE_KEYS, USAGE, HelpWanted, parse_arguments
+from colo_twisted.options.commandline import OPTIONS, TYPE_KEYS, USAGE, HelpWanted, parse_arguments
 from colo_twisted.options.errors import OptionError
 from colo_twisted.options.keyval import join
 from colo_twisted.registry import Registry
@@ -158,7 +158,7 @@ def test_help_is_the_usage(word: str) -> None:
 
 
 def test_the_usage_names_every_option() -> None:
-    for option in (*TYPE_KEYS, "readconfig", "help", "chrdev"):
+    for option in (*OPTIONS, "help", "chrdev"):
         assert f"-{option}" in USAGE
 
 
