@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,6 +14,9 @@ from twisted.python.failure import Failure
 
 from colo_twisted.chardev.socket import SocketChardev
 from colo_twisted.control.client import MOST_PENDING, Client
+from colo_twisted.control.commands import COMMANDS
+from colo_twisted.control.commands.declare import as_json
+from colo_twisted.control.commands.whole import version
 from colo_twisted.control.errors import COMMAND_NOT_FOUND, QMPError, as_qmp
 from colo_twisted.control.properties import MonitorProperties
 from colo_twisted.control.ratelimit import RateLimit, Told
@@ -21,6 +25,9 @@ from colo_twisted.interfaces import IMachine
 from colo_twisted.options.declare import ObjectType
 from colo_twisted.options.errors import OptionError, StartError
 from colo_twisted.reporting import Reporter
+
+_LOOKS_ONLY = ("query-", "qom-get", "qom-list", "human-monitor-command")
+_MOST_SHOWN = 300  # letters of a command's arguments, in the log
 
 _log = Logger("colo_twisted")
 
@@ -113,6 +120,9 @@ class Monitor:
         command = self._commands.get(request.command)
         if command is None or request.command == NEGOTIATE:
             return fail(QMPError(f"The command {request.command} has not been found", COMMAND_NOT_FOUND))
+        if not request.command.startswith(_LOOKS_ONLY):  # an operator will want to know who switched what off, and when
+            given = json.dumps(request.arguments)[:_MOST_SHOWN]
+            self._report.info(f"{request.command} {given}", kind=request.command)
         done = maybeDeferred(command.run, self._machine, request.arguments)
         return done.addErrback(self._explain, request)
 
@@ -126,7 +136,9 @@ class Monitor:
 
     def broken(self, request: Request, failure: Failure) -> QMPError:
         self.counters.failures += 1
-        _log.failure("command '{command}' failed", failure, command=request.command)
+        self._report.warn(f"command '{request.command}' failed: {failure.value!r}", kind="failed")
+        if self.counters.failures == 1:
+            _log.failure("the first such failure", failure)
         return QMPError(f"command '{request.command}' failed unexpectedly; the log has the reason")
 
     # events
@@ -140,11 +152,6 @@ class Monitor:
 
 
 def _create(properties: MonitorProperties, machine: IMachine) -> Monitor:
-    # here: the commands know the whole machine, which knows all types, of which this is one
-    from colo_twisted.control.commands import COMMANDS
-    from colo_twisted.control.commands.declare import as_json
-    from colo_twisted.control.commands.whole import version
-
     return Monitor(properties, machine, COMMANDS, as_json(version()))
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from twisted.internet.defer import Deferred
 
 from colo_twisted.events import Event
-from colo_twisted.options.commandline import Types
+from colo_twisted.options.configuration import Types
 from colo_twisted.options.declare import Declaration
 from colo_twisted.options.json_values import Member, Shape, json_type
 from colo_twisted.options.kinds import Choice, Duration, Kind, Size, Switch

@@ -11,6 +11,7 @@ import click
 from colo_twisted.ctl.completion import complete_ids
 from colo_twisted.ctl.console import Console, is_terminal, pass_console, subcommand
 from colo_twisted.ctl.errors import Trouble
+from colo_twisted.ctl.picture import is_error
 from colo_twisted.ctl.status import user
 from colo_twisted.ctl.words import said, wrapped
 
@@ -126,7 +127,7 @@ def done_lines(
         lines += _after_take_over([filter for chain in chains for filter in chain["filters"]], chardevs)
     elif mode == "primary":
         lines.append("Next: start a new secondary; when it is there, new connections are protected again.")
-    for problem in after.get("problems", []):
+    for problem in filter(is_error, after.get("problems", [])):
         text = f"{said(problem['what'])}: {said(problem.get('remedy', ''))}"
         lines += wrapped(text.split(), _WIDTH, "- ", "  ")
     return lines

@@ -35,7 +35,13 @@ class Picture:
 
     @property
     def problems(self) -> list[dict[str, Any]]:
+        """What is wrong, and behind it what is only to be looked at."""
         return list(self.replica.get("problems", []))
+
+    @property
+    def errors(self) -> list[dict[str, Any]]:
+        """What is wrong."""
+        return [problem for problem in self.problems if is_error(problem)]
 
     def document(self) -> dict[str, Any]:
         """All of it, for programs."""
@@ -89,3 +95,8 @@ def rates(before: Sample, after: Sample) -> Counted:
             if counter in old and value >= old[counter]
         }
     return found
+
+
+def is_error(problem: Mapping[str, Any]) -> bool:
+    """Whether a problem keeps the pair from its work; a warning doesn't."""
+    return problem.get("severity") != "warning"

@@ -55,7 +55,7 @@ def status(ctx: click.Context, console: Console, interval: float, no_rates: bool
     else:
         height = _NO_END if everything else HEIGHT
         console.lines(screen(picture, found, console.clock.now(), console.paint, height))
-    ctx.exit(PROBLEMS if picture.problems else 0)
+    ctx.exit(PROBLEMS if picture.errors else 0)
 
 
 def measured(console: Console, client: Any, interval: float) -> Counted:

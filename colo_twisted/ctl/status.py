@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from colo_twisted.ctl.picture import Counted, Picture
+from colo_twisted.ctl.picture import Counted, Picture, is_error
 from colo_twisted.ctl.waiting import is_monitors
 from colo_twisted.ctl.words import (
     Paint,
@@ -80,7 +80,7 @@ def head(picture: Picture, now: float, paint: Paint) -> list[str]:
     replica = picture.replica
     mode = {"none": "no replication"}.get(replica["mode"], replica["mode"])
     status = picture.status if picture.status == "running" else paint(picture.status, "yellow")
-    wrong = len(picture.problems)
+    wrong = len(picture.errors)
     verdict = paint(many(wrong, "problem"), "red") if wrong else paint("all is well", "green")
     name = paint(said(picture.name or "twistd colo"), "bold")
     return [f"{name}: {mode}, {status}, {verdict} ({said(picture.version)})", *state_lines(replica, now, paint)]
@@ -104,7 +104,8 @@ def problems(found: list[dict[str, Any]], paint: Paint, most: int = 99) -> list[
     """What is wrong, each with what to do, or several with the one thing to do; the first ``most``."""
     lines: list[str] = []
     for at, problem in enumerate(found[:most]):
-        lines += _wrapped_behind(paint("PROBLEM".ljust(_LABEL), "red"), said(problem["what"]))
+        label = paint("PROBLEM".ljust(_LABEL), "red") if is_error(problem) else paint("note".ljust(_LABEL), "yellow")
+        lines += _wrapped_behind(label, said(problem["what"]))
         remedy = problem.get("remedy")
         if remedy and (at + 1 == len(found[:most]) or found[at + 1].get("remedy") != remedy):
             lines += _wrapped_behind("  remedy".ljust(_LABEL), said(remedy))
@@ -181,10 +182,9 @@ def chain_lines(chain: Mapping[str, Any], rates: Counted | None, paint: Paint) -
     """A netdev: its ends, its rates, its filters in order."""
     netdev = said(chain["netdev"])
     interface = f" {said(chain['ifname'])}" if chain.get("ifname") else ""
-    network = f"{chain['type']}{interface} {_link(chain.get('link', True), paint)}"
+    network = f"{chain['type']}{interface} {_end(chain, '', paint)}"
     guest = chain.get("guest") or chain.get("device")
-    link = _link(chain.get("guest-link", True), paint)
-    behind = f"guest {said(guest)} {link}" if guest else paint("no guest", "red")
+    behind = f"guest {said(guest)} {_end(chain, 'guest-', paint)}" if guest else paint("no guest", "red")
     offloads = "offloads on" if chain.get("offloads") else "offloads off"
     yield f"{paint(f'netdev {netdev}'.ljust(_LABEL), 'bold')}{network}, {behind}, {offloads}"
     if rates is not None:
@@ -192,8 +192,13 @@ def chain_lines(chain: Mapping[str, Any], rates: Counted | None, paint: Paint) -
     yield from filter_lines(chain["filters"], paint)
 
 
-def _link(up: bool, paint: Paint) -> str:
-    return paint("up", "green") if up else paint("DOWN", "red")
+def _end(chain: Mapping[str, Any], which: str, paint: Paint) -> str:
+    """The network's end ('') or the guest's ('guest-'): its cable, and a stream's or socket's far end."""
+    if not chain.get(f"{which}link", True):
+        return paint("DOWN", "red")
+    if str(chain.get(f"{which}filename", "")).startswith("disconnected:"):
+        return paint("up, nobody connected", "red")
+    return paint("up", "green")
 
 
 def rate_line(rates: Mapping[str, float]) -> str:

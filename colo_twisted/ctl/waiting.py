@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from colo_twisted.ctl.picture import is_error
 from colo_twisted.ctl.words import said
 
 _MOST_NAMED = 4
@@ -39,7 +40,10 @@ def missing_for_synced(replica: Mapping[str, Any]) -> list[str]:
     if state == "none":
         return ["there is no replica here: no colo-compare or colo-peer (colo-ctl status)"]
     reason = f" ({said(replica['reason'])})" if replica.get("reason") else ""
-    return [f"state is {state}{reason}", *(said(problem["what"]) for problem in replica.get("problems", []))]
+    return [
+        f"state is {state}{reason}",
+        *(said(problem["what"]) for problem in filter(is_error, replica.get("problems", []))),
+    ]
 
 
 def in_one_line(missing: list[str]) -> str:

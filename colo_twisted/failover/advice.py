@@ -35,10 +35,15 @@ _COUNTERS = {
 
 @dataclass(frozen=True)
 class Problem:
-    """``what`` is wrong, and the ``remedy``: what to do; one line each."""
+    """
+    ``what`` is wrong, and the ``remedy``: what to do; one line each.
+
+    ``severity``: an error keeps the pair from doing its work; a warning is something to look at when there is time.
+    """
 
     what: str
     remedy: str
+    severity: str = "error"
 
 
 def problems(machine: Machine) -> list[Problem]:
@@ -137,6 +142,7 @@ def no_checkpointer(machine: Machine) -> Iterator[Problem]:
                 f"connections have diverged and were let go unprotected ({comparer.id}): there is no checkpointer",
                 "checkpoint=ID of a checkpoint-command or notify_dev= on colo-compare;"
                 " a colo-passthrough rule for what always differs",
+                "warning",
             )
 
 
@@ -171,7 +177,8 @@ def unused_chardevs(machine: Machine) -> Iterator[Problem]:
     """Chardevs that serve nothing."""
     for id, chardev in machine.chardevs.items():
         if chardev.front_end is None:
-            yield Problem(f"chardev '{id}' is used by nothing", "name it in an object's property, or chardev-remove it")
+            remedy = "name it in an object's property, or chardev-remove it"
+            yield Problem(f"chardev '{id}' is used by nothing", remedy, "warning")
 
 
 def without_guest(machine: Machine) -> Iterator[Problem]:
@@ -210,7 +217,7 @@ def filters_off(machine: Machine) -> Iterator[Problem]:
     if off:
         yield Problem(
             f"in the mode of a {machine.colo.mode}, but off: {_list(off)}",
-            "qom-set its status (colo-ctl set ID status on), when all else is in place",
+            "qom-set its status (colo-ctl set ID status=on), when all else is in place",
         )
 
 
@@ -219,7 +226,7 @@ def counted(machine: Machine) -> Iterator[Problem]:
     for name, counters in machine.counted():
         for counter, value in counters.rows():
             if value and counter in _COUNTERS:
-                yield Problem(f"{name}: {counter} is {value} since the start", _COUNTERS[counter])
+                yield Problem(f"{name}: {counter} is {value} since the start", _COUNTERS[counter], "warning")
 
 
 def not_compiled(machine: Machine) -> Iterator[Problem]:
@@ -228,6 +235,7 @@ def not_compiled(machine: Machine) -> Iterator[Problem]:
         yield Problem(
             "packets/ is not compiled: about ten times slower",
             "install gcc and python3-dev, then this package once more",
+            "warning",
         )
 
 
@@ -246,9 +254,9 @@ _FINDERS: tuple[Callable[[Machine], Iterator[Problem]], ...] = (
     channels_down,
     joining,
     checkpointing,
-    no_checkpointer,
     filters_off,
     without_guest,
+    no_checkpointer,
     counted,
     unused_chardevs,
     not_compiled,

@@ -10,6 +10,7 @@ from zope.interface import Attribute, Interface
 
 from colo_twisted.interfaces.objects import IFilter, IObject
 from colo_twisted.packets.comparing.passthrough import Rule
+from colo_twisted.packets.page import Page
 from colo_twisted.packets.sequence import Offsets
 
 
@@ -98,6 +99,29 @@ class IColoPeer(IObject):
 
 class IComparer(IObject):
     """Compares two guests' output: colo-compare."""
+
+    state: str = Attribute("The replica's: 'joining', 'synced', 'checkpointing', 'lost' or 'alone'.")
+    reason: str = Attribute("Why it isn't synced, in words; '' when it is.")
+    since: float = Attribute("The monotonic time at which it came into that state.")
+    held_packets: int = Attribute("What waits, of either side.")
+    held_bytes: int = Attribute("What that costs.")
+    checkpoint_phase: str | None = Attribute("What a checkpoint waits for, in words; None without a checkpointer.")
+
+    def channels() -> list[tuple[str, bool]]:
+        """What must be up for the secondary to be followed, each with whether it is."""
+
+    def connections(start: int, most: int) -> Page:
+        """Flows that are known, from number C{start} on, at most C{most}, in the order in which they came."""
+
+    def request_checkpoint(reason: str) -> None:
+        """
+        Ask for a checkpoint.
+
+        @raise StartError: nothing here makes any.
+        """
+
+    def run_alone(reason: str) -> None:
+        """Somebody who knows says that there is no secondary: hold nothing, until one comes anew."""
 
     def add_passthrough(id: str, rule: Rule) -> None:
         """

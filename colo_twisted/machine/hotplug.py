@@ -34,7 +34,7 @@ class Hotplug:
     def __init__(self, machine: Machine, configuration: Configuration) -> None:
         self._machine = machine
         self._parts: Parts = machine
-        self._configuration = Configuration(list(configuration.definitions))
+        self._configuration = Configuration(configuration.types, list(configuration.definitions))
 
     @property
     def _flowing(self) -> bool:

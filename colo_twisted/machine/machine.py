@@ -22,7 +22,6 @@ from colo_twisted.machine.parts import Parts
 from colo_twisted.netfilter.chain import Chain
 from colo_twisted.options.configuration import Configuration, Definition
 from colo_twisted.packets.build import compiled
-from colo_twisted.registry import Registry
 from colo_twisted.reporting import Reporter
 
 _log = Logger("colo_twisted")
@@ -49,7 +48,7 @@ class Machine(Parts, Service):
         self.events = Events()
         self.object_watchers: list[Callable[[], None]] = []
         self.name = configuration.name  # Service's, too
-        self.registry = Registry()
+        self.registry = configuration.types
         self.status = "prelaunch"
         self.on_quit: Callable[[], Any] = self._stop
         self._report = Reporter("colo")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from colo_twisted import __version__
-from colo_twisted.interfaces import IObjectType
 from colo_twisted.options import declare
-from colo_twisted.options.configuration import Configuration, Definition, blaming
+from colo_twisted.options.configuration import Configuration, Definition, Types, blaming
 from colo_twisted.options.errors import OptionError
 from colo_twisted.options.keyval import Pairs, join, split
 from colo_twisted.options.kinds import Ignored, Text
@@ -48,15 +47,6 @@ Example (the primary of a pair):
 
 class HelpWanted(Exception):
     """Help was asked for; the text is what to print."""
-
-
-class Types(Protocol):
-    """Where types are found by option and name."""
-
-    def find(self, option: str, name: str) -> IObjectType:
-        """Raises OptionError."""
-
-    def all(self, option: str) -> Mapping[str, IObjectType]: ...
 
 
 def parse_arguments(arguments: Sequence[str], types: Types) -> Configuration:
@@ -138,7 +128,7 @@ class _Reader:
     """Adds what each option asks for to a configuration."""
 
     def __init__(self, types: Types) -> None:
-        self.configuration = Configuration()
+        self.configuration = Configuration(types)
         self._types = types
         self._qmp_count = 0
 

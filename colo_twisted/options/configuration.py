@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from colo_twisted.interfaces import IObjectType
 from colo_twisted.options import declare
 from colo_twisted.options.errors import DuplicateId, NoSuchReference, OptionError, TakenChardev
+
+
+class Types(Protocol):
+    """Where types are found by option and name."""
+
+    def find(self, option: str, name: str) -> IObjectType:
+        """Raises OptionError."""
+
+    def all(self, option: str) -> Mapping[str, IObjectType]: ...
 
 
 @dataclass(frozen=True)
@@ -26,8 +36,9 @@ class Definition:
 
 @dataclass
 class Configuration:
-    """All definitions, in the order of the command line, and the name that the operator gave the whole."""
+    """All definitions, in the order of the command line; where their types come from; and the name of the whole."""
 
+    types: Types
     definitions: list[Definition] = field(default_factory=list)
     name: str | None = None
 

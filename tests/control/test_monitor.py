@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import fail, succeed
-from twisted.logger import capturedLogs
+from twisted.logger import capturedLogs, formatEvent
 
 from colo_twisted.chardev.null import NullChardev
 from colo_twisted.chardev.socket import SocketChardev, SocketProperties
@@ -53,8 +53,17 @@ def test_a_command_may_fail(raised: Exception, answer: dict[str, Any], later: bo
     monitor = a_monitor(command=command)
     with capturedLogs() as events:
         assert Caller(monitor).ask("command") == answer
-    assert events == []
+    assert [formatEvent(event) for event in events] == ["monitor c0: command {}"]
     assert monitor.counters == MonitorCounters(requests=1, errors=1, clients=1)
+
+
+def test_the_log_has_what_may_change_something_and_not_what_only_looks() -> None:
+    monitor = a_monitor(**{"object-del": lambda id: None, "query-x": lambda: None})
+    caller = Caller(monitor)
+    with capturedLogs() as events:
+        caller.ask("query-x")
+        caller.ask("object-del", arguments={"id": "f2"})
+    assert [formatEvent(event) for event in events] == ['monitor c0: object-del {"id": "f2"}']
 
 
 @pytest.mark.parametrize("command", ["nonsense", ""])
@@ -75,7 +84,8 @@ def test_a_command_that_breaks_is_logged_once_and_the_client_stays(does: Any) ->
     with capturedLogs() as events:
         answer = caller.ask("broken", id=3)
     assert answer == {"id": 3, **error("command 'broken' failed unexpectedly; the log has the reason")}
-    assert [event["log_failure"] is not None and event["command"] for event in events] == ["broken"]
+    assert [event["log_level"].name for event in events if "log_failure" in event] == ["critical"]
+    assert sum("command 'broken' failed: " in formatEvent(event) for event in events) == 1
     assert monitor.counters == MonitorCounters(requests=1, errors=1, failures=1, clients=1)
     assert caller.ask("echo") == {"return": {}}
 

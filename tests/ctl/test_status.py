@@ -244,3 +244,10 @@ def test_a_divergence_in_lines() -> None:
     assert " of UDP: no room" in divergence_line(
         {"number": 1, "kind": "memory", "connection": "UDP", "description": "no room"}, NOON
     )
+
+
+def test_a_streams_end_that_nobody_is_at_is_said() -> None:
+    chain = {**CHAINS[0], "filename": "disconnected:unix:/run/a,server=on", "guest-filename": "unix:/run/g,server=on"}
+    first = next(iter(chain_lines(chain, None, plain)))
+    assert first.count("nobody connected") == 1
+    assert first.index("nobody connected") < first.index("guest")

@@ -13,6 +13,7 @@ from twisted.internet.task import Clock
 from colo_twisted.machine import Machine
 from colo_twisted.options import OptionError
 from colo_twisted.options.configuration import Configuration, blaming
+from colo_twisted.registry import Registry
 from tests.options.lines import FULL, PRIMARY, SECONDARY, error_of, gist, options_of, parse, parse_words
 
 
@@ -113,7 +114,7 @@ def test_what_does_not_fit_together_is_refused(line: str, what: str) -> None:
 
 
 def test_a_configuration_of_nothing_is_right() -> None:
-    Configuration().check()
+    Configuration(Registry()).check()
 
 
 def test_an_option_error_is_led_by_the_words_that_caused_it() -> None:

@@ -221,4 +221,3 @@ def earlier(direction: str, id: str) -> str:
 def in_order(direction: str, *met: str) -> list[str]:
     """Filters head first, by the order in which frames of a direction meet them; or the reverse."""
     return list(met if direction == "tx" else met[::-1])
-

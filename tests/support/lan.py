@@ -101,8 +101,8 @@ class Lan(Visits):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if kind is not None:
-            for node in self.nodes:
-                print(f"--- {node.name}\n{node.colo.output[-6000:]}\n{node.monitor.events}")
+            for log in self.folder.glob("*.log"):
+                print(f"--- {log.name}\n{log.read_text()[-6000:]}")
         self.stack.close()
 
     def add(self, name: str) -> Node:

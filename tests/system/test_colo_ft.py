@@ -30,22 +30,17 @@ def procedures(request: pytest.FixtureRequest) -> Procedures:
     return made
 
 
-@pytest.fixture
-def lan(tmp_path: Path) -> Iterator[Lan]:
-    need("ip")
-    with Lan(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def pair(lan: Lan, procedures: Procedures) -> tuple[Node, Node]:
+@contextlib.contextmanager
+def a_pair(folder: Path, procedures: Procedures) -> Iterator[tuple[Lan, Node, Node]]:
     """Primary and secondary; whatever begins now is protected."""
-    primary, secondary = lan.add("a"), lan.add("b")
-    primary.start(procedures.primary)
-    primary.start_guest()
-    join(secondary, primary, procedures)
-    primary.wait_synced()
-    return primary, secondary
+    need("ip")
+    with Lan(folder) as lan:
+        primary, secondary = lan.add("a"), lan.add("b")
+        primary.start(procedures.primary)
+        primary.start_guest()
+        join(secondary, primary, procedures)
+        primary.wait_synced()
+        yield lan, primary, secondary
 
 
 def join(secondary: Node, primary: Node, procedures: Procedures) -> None:
@@ -112,28 +107,42 @@ def fail_over(lan: Lan, primary: Node, secondary: Node, procedures: Procedures) 
     check_right(lan)
 
 
-def test_filters_that_start_off_are_switched_on_last(lan: Lan, procedures: Procedures) -> None:
-    primary, secondary = lan.add("a"), lan.add("b")
-    primary.start(staged(procedures.primary))
-    primary.start_guest()
-    secondary.start(staged(procedures.secondary).format(primary_ip=primary.address))
-    primary.colo.wait_for_output("colo: running")
-    with lan.visiting("in_a_row", 200, MB, 20) as one_by_one, lan.visiting("down_and_up", BIG) as transfers:
-        wait_until(lambda: primary.colo.counters()["netdev hn0"].get("frames_in", 0) > 500, "traffic")
-        assert primary.replica()["state"] == "joining"
-        secondary.type(*switched_on("f1", "f2", "rew0"))
-        secondary.start_guest()
-        primary.type(*switched_on("m0", "redire0", "redire1"))
-        primary.monitor.wait_for("COLO_REPLICA_STATE", id="comp0", state="synced")
-        finish(one_by_one, transfers)
-    primary.wait_synced()
-    check_protected(lan, primary)
-
-
-def test_primary_failover_and_resume(lan: Lan, procedures: Procedures, pair: tuple[Node, Node]) -> None:
-    primary, secondary = pair
+def resume(lan: Lan, primary: Node, procedures: Procedures, commands: tuple[str, ...]) -> Node:
+    """A third node becomes the secondary, while clients come and go."""
+    third = lan.add("c")
+    with lan.visiting("in_a_row", 200, MB, 20) as one_by_one:
+        join(third, primary, procedures)
+        primary.type(*commands)
+        primary.wait_synced()
+        finish(one_by_one)
     assert primary.mode() == ("primary", "primary", "none")
-    with idle(lan, "much later") as patient:
+    assert third.mode() == ("secondary", "secondary", "none")
+    return third
+
+
+def test_filters_that_start_off_are_switched_on_last(tmp_path: Path, procedures: Procedures) -> None:
+    need("ip")
+    with Lan(tmp_path) as lan:
+        primary, secondary = lan.add("a"), lan.add("b")
+        primary.start(staged(procedures.primary))
+        primary.start_guest()
+        secondary.start(staged(procedures.secondary).format(primary_ip=primary.address))
+        primary.colo.wait_for_output("colo: running")
+        with lan.visiting("in_a_row", 200, MB, 20) as one_by_one, lan.visiting("down_and_up", BIG) as transfers:
+            wait_until(lambda: primary.colo.counters()["netdev hn0"].get("frames_in", 0) > 500, "traffic")
+            assert primary.replica()["state"] == "joining"
+            secondary.type(*switched_on("f1", "f2", "rew0"))
+            secondary.start_guest()
+            primary.type(*switched_on("m0", "redire0", "redire1"))
+            primary.monitor.wait_for("COLO_REPLICA_STATE", id="comp0", state="synced")
+            finish(one_by_one, transfers)
+        primary.wait_synced()
+        check_protected(lan, primary)
+
+
+def test_primary_failover_and_resume(tmp_path: Path, procedures: Procedures) -> None:
+    with a_pair(tmp_path, procedures) as (lan, primary, secondary), idle(lan, "much later") as patient:
+        assert primary.mode() == ("primary", "primary", "none")
         with idle(lan, "soon") as silent, under_way(lan, primary) as transfers:
             secondary.kill()
             assert transfers.popen.poll() is None
@@ -144,34 +153,24 @@ def test_primary_failover_and_resume(lan: Lan, procedures: Procedures, pair: tup
         assert primary.monitor.wait_for("COLO_EXIT") == {"mode": "primary", "reason": "request"}
         assert primary.mode() == ("none", "primary", "request")
         check_right(lan)
-        with lan.visiting("in_a_row", 200, MB, 20) as one_by_one:
-            join(third := lan.add("c"), primary, procedures)
-            primary.type(*procedures.primary_resume)
-            primary.wait_synced()
-            finish(one_by_one)
+
+        third = resume(lan, primary, procedures, procedures.primary_resume)
         let_go_on(lan, "much later")
         finish(patient)
-    assert third.mode() == ("secondary", "secondary", "none")
-    assert primary.mode() == ("primary", "primary", "none")
-    check_protected(lan, primary)
-    fail_over(lan, primary, third, procedures)
+        check_protected(lan, primary)
+        fail_over(lan, primary, third, procedures)
 
 
-def test_secondary_failover_and_resume(lan: Lan, procedures: Procedures, pair: tuple[Node, Node]) -> None:
+def test_secondary_failover_and_resume(tmp_path: Path, procedures: Procedures) -> None:
     """The survivor becomes the primary of a new secondary, which survives it in turn."""
-    primary, secondary = pair
-    assert secondary.mode() == ("secondary", "secondary", "none")
-    with idle(lan, "much later") as patient:
+    with a_pair(tmp_path, procedures) as (lan, primary, secondary), idle(lan, "much later") as patient:
+        assert secondary.mode() == ("secondary", "secondary", "none")
         fail_over(lan, primary, secondary, procedures)
-        with lan.visiting("in_a_row", 200, MB, 20) as one_by_one:
-            join(third := lan.add("c"), secondary, procedures)
-            secondary.type(*procedures.secondary_resume)
-            secondary.wait_synced()
-            finish(one_by_one)
+
+        third = resume(lan, secondary, procedures, procedures.secondary_resume)
+        (chain,) = secondary.colo.qmp("query-chain")
+        assert [row["id"] for row in chain["filters"]] == ["m0", "redire0", "redire1", "rew0"]
         let_go_on(lan, "much later")
         finish(patient)
-    assert secondary.mode() == ("primary", "primary", "none")
-    (chain,) = secondary.colo.qmp("query-chain")
-    assert [row["id"] for row in chain["filters"]] == ["m0", "redire0", "redire1", "rew0"]
-    check_protected(lan, secondary)
-    fail_over(lan, secondary, third, procedures)
+        check_protected(lan, secondary)
+        fail_over(lan, secondary, third, procedures)

@@ -6,11 +6,10 @@ The documented secondary failover and resume, typed in qmp-shell and as colo-ctl
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tests.support.colo_ft import DOCUMENTED, OURS, Procedures
 from tests.support.lan import Lan, Node
@@ -42,20 +41,16 @@ status --no-rates
 """
 
 
-@pytest.fixture
-def lan(tmp_path: Path) -> Iterator[Lan]:
+@contextlib.contextmanager
+def a_pair(folder: Path, procedures: Procedures) -> Iterator[tuple[Lan, Node, Node]]:
     need("ip")
-    with Lan(tmp_path) as made:
-        yield made
-
-
-def a_pair(lan: Lan, procedures: Procedures) -> tuple[Node, Node]:
-    one = lan.add("one")
-    one.start(procedures.primary)
-    one.start_guest()
-    two = join(lan, "two", procedures, one)
-    one.wait_synced()
-    return one, two
+    with Lan(folder) as lan:
+        one = lan.add("one")
+        one.start(procedures.primary)
+        one.start_guest()
+        two = join(lan, "two", procedures, one)
+        one.wait_synced()
+        yield lan, one, two
 
 
 def join(lan: Lan, name: str, procedures: Procedures, primary: Node) -> Node:
@@ -69,9 +64,8 @@ def check_right(lan: Lan) -> None:
     assert lan.visit("in_a_row", 20, MB, 10)["wrong"] == []
 
 
-def test_by_qmp_shell(lan: Lan) -> None:
-    one, two = a_pair(lan, DOCUMENTED)
-    with QMPShell(two.colo.control) as shell:
+def test_by_qmp_shell(tmp_path: Path) -> None:
+    with a_pair(tmp_path, DOCUMENTED) as (lan, one, two), QMPShell(two.colo.control) as shell:
         one.kill()
         shell.type("query-colo-status", *map(for_qmp_shell, DOCUMENTED.secondary_failover), "query-colo-status")
         check_right(lan)
@@ -88,15 +82,15 @@ def test_by_qmp_shell(lan: Lan) -> None:
     assert '{"mode": "primary", "state": "synced",' in shell.text
 
 
-def test_by_colo_ctl(lan: Lan) -> None:
-    one, two = a_pair(lan, OURS)
-    shell = Shell(two.colo.control)
-    one.kill()
-    shell.colo_ctl(*FAILOVER.splitlines())
-    check_right(lan)
-    join(lan, "three", OURS, two)
-    shell.colo_ctl(*RESUME.format(vnet="vnet_hdr_support=on").splitlines())
-    check_right(lan)
+def test_by_colo_ctl(tmp_path: Path) -> None:
+    with a_pair(tmp_path, OURS) as (lan, one, two):
+        shell = Shell(two.colo.control)
+        one.kill()
+        shell.colo_ctl(*FAILOVER.splitlines())
+        check_right(lan)
+        join(lan, "three", OURS, two)
+        shell.colo_ctl(*RESUME.format(vnet="vnet_hdr_support=on").splitlines())
+        check_right(lan)
     print(f"\n{shell.text}")
     assert re.search(r"^state +joining .*: the primary is not there", shell.text, re.MULTILINE)
     assert re.search(r"^state +taken-over ", shell.text, re.MULTILINE)

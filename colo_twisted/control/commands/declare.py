@@ -8,9 +8,9 @@ from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 
-from colo_twisted.interfaces import IObjectType
 from colo_twisted.machine import Machine
 from colo_twisted.options import json_values
+from colo_twisted.options.configuration import Types
 from colo_twisted.options.json_values import Shape
 
 A = TypeVar("A")
@@ -24,15 +24,6 @@ class Arguments(Protocol):
 
     def shape(self, types: Types) -> Shape:
         """What a client may give, for query-qmp-schema."""
-
-
-class Types(Protocol):
-    """Where types are found by option and name: the registry."""
-
-    def find(self, option: str, name: str) -> IObjectType:
-        """Raises OptionError."""
-
-    def all(self, option: str) -> Mapping[str, IObjectType]: ...
 
 
 @dataclasses.dataclass(frozen=True)

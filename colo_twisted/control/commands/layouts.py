@@ -13,8 +13,8 @@ from typing import Any
 
 from colo_twisted.interfaces import IObjectType
 from colo_twisted.machine import Machine
-from colo_twisted.options.commandline import TYPE_KEYS, Types
-from colo_twisted.options.configuration import Definition
+from colo_twisted.options.commandline import TYPE_KEYS
+from colo_twisted.options.configuration import Definition, Types
 from colo_twisted.options.declare import Declaration, declarations, unparse
 from colo_twisted.options.errors import MissingProperty, UnknownProperty
 from colo_twisted.options.json_values import Member, Shape, WrongType, make, member_of, shape_of, union_of

@@ -50,10 +50,11 @@ class CheckpointInfo:
 
 @dataclass(frozen=True)
 class ProblemInfo:
-    """What is wrong, and what to do."""
+    """What is wrong, what to do, and whether that must be now (error) or can wait (warning)."""
 
     what: str
     remedy: str
+    severity: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +88,7 @@ def query_colo_replica(machine: Machine, _: Nothing) -> ReplicaInfo:
         id=status.id or None,
         channels=[ChannelInfo(name, connected) for name, connected in _channels(machine, comparer)],
         peer=_peer(machine),
-        problems=[ProblemInfo(problem.what, problem.remedy) for problem in advice.problems(machine)],
+        problems=[ProblemInfo(problem.what, problem.remedy, problem.severity) for problem in advice.problems(machine)],
         **({} if comparer is None else _held(comparer)),
     )
 
