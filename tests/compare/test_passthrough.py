@@ -16,12 +16,17 @@ from colo_twisted.options import ObjectType, OptionError, Properties, StartError
 from colo_twisted.options.commandline import parse_arguments
 from colo_twisted.options.errors import InUse
 from colo_twisted.packets.comparing.passthrough import Rule
+from colo_twisted.packets.page import Page
 from tests.support.house import House, Types
 
 
 @implementer(IComparer)
 class FakeComparer:
-    """Has the rules that it was given."""
+    """Has the rules that it was given, and nothing else."""
+
+    state, reason, since = "joining", "", 0.0
+    held_packets = held_bytes = 0
+    checkpoint_phase = None
 
     def __init__(self, properties: Properties, machine: IMachine) -> None:
         self.id = properties.id
@@ -33,6 +38,16 @@ class FakeComparer:
 
     def remove_passthrough(self, id: str) -> None:
         del self.rules[id]
+
+    def channels(self) -> list[tuple[str, bool]]:
+        return []
+
+    def connections(self, start: int, most: int) -> Page:
+        return Page([], 0)
+
+    def request_checkpoint(self, reason: str) -> None: ...
+
+    def run_alone(self, reason: str) -> None: ...
 
     def open(self) -> None: ...
 
