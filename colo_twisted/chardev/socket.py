@@ -132,6 +132,8 @@ class SocketChardev(Chardev):
         self._link.pressure_changed = front_end.pressure_changed
         self._link.deliver_to(front_end.receive, front_end.vnet_hdr, front_end.decoder)
         self._link.attend(True)
+        if self._link.pressing:
+            front_end.pressure_changed(True)
 
     def serve(self, factory: Serving, owner: str, insecure: bool = False) -> None:
         """

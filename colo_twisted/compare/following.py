@@ -213,6 +213,8 @@ class Following:
         if self._flows.gate == OPEN:
             self._waits_for = "it waits for the secondary to say that it follows"
             self._told()
+        if self._flows.gate == OPEN:  # all that is open by now goes uncompared; it may have missed that
+            self.peer.name_unprotected(None)
         self.peer.protect_new().addCallback(self._follow, self._losses, now)
 
     def _say_not_followed(self, loss: int) -> None:
@@ -223,12 +225,20 @@ class Following:
             )
 
     def follow_from_checkpoint(self) -> None:
-        """All connections are followed from now on: the secondary has just become the primary's equal."""
-        self.invalid = None
+        """
+        All connections are followed from now on: the secondary has just become the primary's equal.
+
+        That ends what was said of the secondary before. Where it can't be followed all the same, it is told that
+        nothing is protected: it thinks so, since the checkpoint.
+        """
+        self.invalid = self.alone = None
         if self._may_follow and self._flows.gate == OPEN:
             if self.peer is not None:
                 self.peer.protect_new()
             self._follow(True, self._losses, self._monotonic())
+        elif self.lost is not None and self.peer is not None and self._flows.gate == OPEN:
+            self.peer.name_unprotected(None)
+        self._told()
 
     def _follow(self, is_there: bool, loss: int, since: float) -> None:
         if not is_there or loss != self._losses or self.lost is not None or self._flows.gate == FOLLOWING:

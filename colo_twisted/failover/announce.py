@@ -76,7 +76,7 @@ class Announcements:
         self._next.pop(wanted.id, None)
         for id, chain in self._chains(wanted):
             if chain.guest_address is not None:
-                chain.send_to_network(Batch.from_packets([announcement(chain.guest_address)]))
+                chain.announce(Batch.from_packets([announcement(chain.guest_address)]))
             elif id not in unknown:
                 unknown.add(id)
                 self._report.warn(

@@ -86,8 +86,8 @@ class IChain(Interface):
     def inject(behind: IFilter, direction: Direction, batch: Batch) -> None:
         """Let a batch enter behind a filter, as if that filter had let it pass."""
 
-    def send_to_network(batch: Batch) -> None:
-        """Send to the network what no guest has sent; no filter sees it."""
+    def announce(batch: Batch) -> None:
+        """Send to the network, through the filters, what is to look as if the guest had sent it."""
 
     def refresh() -> None:
         """Look again at which filters are on, and which way they look."""

@@ -181,6 +181,13 @@ class DescriptorAddress:
 Address = TCPAddress | UNIXAddress | DescriptorAddress
 
 
+def is_by_number(address: Address) -> bool:
+    """Whether nobody need be asked to listen there: no name, or one that this host's own file has."""
+    if not isinstance(address, TCPAddress):
+        return True
+    return address.host in ("", "localhost") or isIPAddress(address.host) or isIPv6Address(address.host)
+
+
 def _socket_of(fd: int) -> socket.socket:
     try:
         return socket.socket(fileno=fd)

@@ -82,6 +82,11 @@ class Link(Reach):
         return self.peer is not None
 
     @property
+    def pressing(self) -> bool:
+        """Whether the peer takes less than is written."""
+        return self.peer is not None and self.peer.pressing
+
+    @property
     def backlog(self) -> int:
         """Bytes written that the peer's transport hasn't been given yet."""
         return self.peer.backlog if self.peer is not None else 0

@@ -102,7 +102,8 @@ class Reach(Factory):
             self._connector.lost()
 
     def _leave(self) -> list[Deferred[Any]]:
-        """Listen and connect no more; the Deferreds fire when that is done."""
+        """Listen and connect no more; the Deferreds fire when that is done. Nobody waits for a peer any longer."""
+        self._arrived()
         if self._connector is not None:
             self._connector.stop()
         if self._inherited is not None:
@@ -116,7 +117,7 @@ class Reach(Factory):
         self._report.warn(f"could not remove {self}: {reason}")
 
     def when_connected(self) -> Deferred[None]:
-        """Fires at once if a peer is there, else with the next one."""
+        """Fires at once if a peer is there, else with the next one, or when it closes."""
         arrival: Deferred[None] = Deferred()
         if self.connected:
             arrival.callback(None)
@@ -125,7 +126,7 @@ class Reach(Factory):
         return arrival
 
     def _arrived(self) -> None:
-        """A peer is there: tell those who wait for it."""
+        """A peer is there, or won't come: tell those who wait for it."""
         arrivals, self._arrivals = self._arrivals, []
         for arrival in arrivals:
             arrival.callback(None)

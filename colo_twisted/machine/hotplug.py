@@ -8,15 +8,19 @@ happens to frames happens in one turn of the reactor: none goes by a place that 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, DeferredList, succeed
 
 from colo_twisted.events import DeviceDeleted
-from colo_twisted.interfaces import Direction, IChangeable, IChardev, IFilter, IObject, IRetiring, IUser
+from colo_twisted.interfaces import Direction, IChangeable, IChardev, IFilter, INetdev, IRetiring, IUser
+from colo_twisted.link.addresses import is_by_number
+from colo_twisted.link.reach import LinkOptions
 from colo_twisted.machine import wiring
-from colo_twisted.machine.parts import Parts
+from colo_twisted.machine.parts import Device, Parts
+from colo_twisted.netdev.tap_properties import TapProperties, up_script
 from colo_twisted.options import declare
 from colo_twisted.options.configuration import Configuration, Definition
 from colo_twisted.options.errors import InUse, NotSettable, NotThere, OptionError, StartError, UnknownProperty
@@ -44,7 +48,10 @@ class Hotplug:
 
     def add(self, definition: Definition) -> None:
         """As Machine.add."""
+        if self._machine.status == "shutdown":
+            raise StartError(f"{definition.source}: this process is ending")
         self._configuration.check_further(definition)
+        _check_waits_for_nobody(definition)
         adders: dict[str, Callable[[Definition], None]] = {
             "chardev": self._add_chardevs,
             "netdev": self._add_netdev,
@@ -58,66 +65,61 @@ class Hotplug:
 
     def _add_chardevs(self, definition: Definition) -> None:
         made = wiring.make_chardevs(definition, self._parts, self._machine)
-        try:
+        with _undoing(lambda: self._forget_chardevs(made)):
             for chardev in made:
                 chardev.open()
-        except StartError:
             for chardev in made:
-                self._close(self._parts.chardevs.pop(chardev.id), "chardev")
-                self._forget("chardev", chardev.id)
-            raise
+                chardev.start()
+
+    def _forget_chardevs(self, made: tuple[IChardev, ...]) -> None:
         for chardev in made:
-            chardev.start()
+            self._close(self._parts.chardevs.pop(chardev.id), "chardev")
+            self._forget("chardev", chardev.id)
 
     def _add_netdev(self, definition: Definition) -> None:
         netdev = wiring.make_netdev(definition, self._parts, self._machine)
         chain = self._parts.chains[netdev.id]
-        try:
+        with _undoing(lambda: self._close_netdev(netdev)):
             netdev.open(chain.carries_vnet_hdr)
-        except StartError:
-            self._forget_netdev(netdev.id)
-            raise
-        chain.settle_offloads()
-        if self._flowing:
-            chain.start()
+            chain.settle_offloads()
+            if self._flowing:
+                chain.start()
+
+    def _close_netdev(self, netdev: INetdev) -> Deferred[Any]:
+        """With its chain, which has no filters and no guest."""
+        self._forget("netdev", netdev.id)
+        del self._parts.netdevs[netdev.id], self._parts.chains[netdev.id]
+        return self._close(netdev, "netdev")
 
     def _add_device(self, definition: Definition) -> None:
         device = wiring.make_device(definition, self._parts, self._machine)
-        if device.made:
-            try:
+        with _undoing(lambda: self._unplug(device)):
+            if device.made:
                 device.guest.open(device.chain.carries_vnet_hdr)
-            except StartError:
-                wiring.unmake_device(device, self._parts)
-                raise
-        device.chain.settle_offloads()
-        device.chain.start_guest()
+            device.chain.settle_offloads()
+            device.chain.start_guest()
 
     def _add_object(self, definition: Definition) -> None:
-        machine, parts = self._machine, self._parts
-        made: IObject | None = None
-        try:
-            made = wiring.make_object(definition, parts, machine)
+        with _undoing(lambda: self._undo(definition)):
+            made = wiring.make_object(definition, self._parts, self._machine)
             if IFilter.providedBy(made):
-                wiring.line_up([made], parts)
+                wiring.line_up([made], self._parts)
             made.open()
-        except StartError:
-            self._undo(definition, made)
-            raise
         if self._flowing:
-            machine.carefully(made.start, f"starting object '{made.id}'")
+            self._machine.carefully(made.start, f"starting object '{made.id}'")
         self._tell_watchers()
 
-    def _undo(self, definition: Definition, made: IObject | None) -> None:
+    def _undo(self, definition: Definition) -> None:
         """Give back what a part of an object's making took: its chardevs were free before, by the check."""
         for chardev in self._chardevs_of(definition):
             chardev.detach()
+        made = self._parts.objects.pop(definition.properties.id, None)
         if made is None:
             return
         chain = self._parts.chains.get(getattr(made, "netdev", ""))
         if chain is not None and made in chain.filters:
             chain.remove(made)
         self._close(made, "object")
-        del self._parts.objects[made.id]
         self._forget("object", made.id)
 
     # remove
@@ -161,28 +163,25 @@ class Hotplug:
         for known in chain.filters:
             self._refuse_if_used(known.id)
         removed = [self._remove_object(known.id) for known in list(chain.filters)]
-        netdev = self._parts.netdevs[id]
-        self._forget_netdev(id)
-        return _after([*removed, self._close(netdev, "netdev")])
-
-    def _forget_netdev(self, id: str) -> None:
-        self._forget("netdev", id)
-        del self._parts.netdevs[id], self._parts.chains[id]
+        return _after([*removed, self._close_netdev(self._parts.netdevs[id])])
 
     def _remove_device(self, id: str) -> Deferred[None]:
         device = self._parts.devices[id]
-        wiring.unmake_device(device, self._parts)
         self._configuration.definitions.remove(device.definition)
-        if device.made:
-            done = self._close(device.guest, "netdev")
-        else:
-            done = succeed(None)
-            if self._flowing:
-                self._parts.chains[device.guest.id].start()
-        device.chain.settle_offloads()
+        done = self._unplug(device)
         has_id = bool(device.definition.properties.id)
         path = f"/machine/peripheral{'' if has_id else '-anon'}/{id}"
         return done.addCallback(lambda _: self._machine.events.emit(DeviceDeleted(id if has_id else None, path)))
+
+    def _unplug(self, device: Device) -> Deferred[None]:
+        wiring.unmake_device(device, self._parts)
+        done: Deferred[None] = succeed(None)
+        if device.made:
+            done = self._close(device.guest, "netdev")
+        elif self._flowing:
+            self._parts.chains[device.guest.id].start()
+        device.chain.settle_offloads()
+        return done
 
     def _remove_object(self, id: str) -> Deferred[None]:
         self._refuse_if_used(id)
@@ -269,6 +268,32 @@ class Hotplug:
             done.callback(None)
         else:
             self._machine.reactor.callLater(_LOOK_SECONDS, self._look_whether_settled, chardevs, until, done)
+
+
+@contextmanager
+def _undoing(undo: Callable[[], object]) -> Iterator[None]:
+    """A context that takes back what was done when it can't be done wholly, whatever the reason."""
+    try:
+        yield
+    except BaseException:
+        undo()
+        raise
+
+
+def _check_waits_for_nobody(definition: Definition) -> None:
+    """Refuse what would hold up all frames while it is made: at the start there are none, and it may."""
+    properties: Any = definition.properties
+    if isinstance(properties, TapProperties) and (script := up_script(properties)) is not None:
+        raise OptionError(
+            f"property 'script': {script} would hold all frames up while it runs: script=no (or br=BRIDGE) while"
+            " frames flow"
+        )
+    options = getattr(properties, "link_options", None)
+    if isinstance(options, LinkOptions) and options.server and not is_by_number(options.address):
+        raise OptionError(
+            f"a name is asked for in the network, and all frames would wait: listen at an address by number;"
+            f" got '{options.address}'"
+        )
 
 
 def _after(steps: list[Deferred[Any]]) -> Deferred[None]:

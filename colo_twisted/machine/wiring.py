@@ -9,7 +9,7 @@ from colo_twisted.machine.parts import Device, Parts
 from colo_twisted.netdev.device import DeviceProperties, as_guest, guest_tap
 from colo_twisted.netfilter.chain import Chain
 from colo_twisted.options.configuration import Configuration, Definition
-from colo_twisted.options.errors import StartError
+from colo_twisted.options.errors import DuplicateId, NoSuchFilter, StartError
 
 
 def build(configuration: Configuration, parts: Parts, machine: IMachine) -> None:
@@ -54,6 +54,8 @@ def make_device(definition: Definition, parts: Parts, machine: IMachine) -> Devi
     """Plug a guest into a netdev. Raises StartError; nothing has changed then."""
     properties = definition.properties
     assert isinstance(properties, DeviceProperties)
+    if properties.id in parts.devices:  # a device without an id was given it as its name
+        raise DuplicateId("device", properties.id, parts.devices[properties.id].definition.source)
     chain = _chain_to_plug_into(definition, properties, parts)
     if properties.guest is None:
         guest: INetdev = _tap_for(definition, properties, parts, machine)
@@ -138,9 +140,10 @@ def line_up(filters: list[IFilter], parts: Parts) -> None:
         ready = [new for new in waiting if new.position in there]
         if not ready:
             lost = waiting[0]
-            raise StartError(
+            raise NoSuchFilter(
                 f"-object ...,id={lost.id}: property 'position': there is no filter on netdev '{lost.netdev}'"
-                f" that '{lost.position}' could stand for"
+                f" that '{lost.position}' could stand for",
+                lost.position.removeprefix("id="),
             )
         new = ready[0]
         if new.netdev not in parts.chains:

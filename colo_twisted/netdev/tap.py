@@ -22,7 +22,7 @@ from zope.interface import implementer
 from colo_twisted.counters import Counters
 from colo_twisted.interfaces import IMachine, INetdev
 from colo_twisted.netdev import scripts
-from colo_twisted.netdev.tap_properties import TapProperties
+from colo_twisted.netdev.tap_properties import TapProperties, down_script, up_script
 from colo_twisted.netdev.tun import ITun, KernelTun, OpenedTap, explain
 from colo_twisted.options.declare import ObjectType
 from colo_twisted.options.errors import StartError
@@ -127,7 +127,7 @@ class Tap:
             self._tun.set_queue(self.name, self.queue)
         if properties.br is not None:
             self._tun.add_to_bridge(self.name, properties.br)
-        script = self._script(properties.script, scripts.IFUP)
+        script = up_script(properties)
         if script is not None:
             outcome = scripts.run(script, self.name)
             if outcome.failure is not None:
@@ -135,10 +135,6 @@ class Tap:
             if outcome.said:
                 self._report.warn(f"script {script} said: {outcome.said}")
         self._is_up = True
-
-    def _script(self, given: str | None, default: str) -> str | None:
-        by_default = self.properties.fd is None and self.properties.br is None
-        return scripts.choose(given, default) if given is not None or by_default else None
 
     def set_queue(self, packets: int) -> None:
         """How many packets the kernel keeps until they are read; said again to a TAP that is open, it is obeyed."""
@@ -162,7 +158,7 @@ class Tap:
             return None
         self._reactor.removeReader(self)
         self._receive = None
-        script = self._script(self.properties.downscript, scripts.IFDOWN)
+        script = down_script(self.properties)
         if script is None or not self._is_up:
             self._close_fd()
             return None

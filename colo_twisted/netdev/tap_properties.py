@@ -70,3 +70,18 @@ def _check_descriptor(fd: int) -> None:
         os.fstat(fd)
     except OSError:
         raise OptionError(f"property 'fd': this process has no descriptor {fd}") from None
+
+
+def up_script(properties: TapProperties) -> str | None:
+    """What is run when the interface is there; by default only for one that nobody else has set up."""
+    return _script(properties, properties.script, scripts.IFUP)
+
+
+def down_script(properties: TapProperties) -> str | None:
+    """What is run before it goes."""
+    return _script(properties, properties.downscript, scripts.IFDOWN)
+
+
+def _script(properties: TapProperties, given: str | None, default: str) -> str | None:
+    by_default = properties.fd is None and properties.br is None
+    return scripts.choose(given, default) if given is not None or by_default else None

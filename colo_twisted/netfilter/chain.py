@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from colo_twisted.counters import Counters
 from colo_twisted.interfaces import Direction, IChain, IFilter, INetdev
-from colo_twisted.options.errors import StartError
+from colo_twisted.options.errors import NoSuchFilter
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.ethernet import source_address
 from colo_twisted.reporting import Reporter
@@ -69,6 +69,8 @@ class Chain:
         guest.pressure_changed = self._guest_pressure
         if self._holders[Direction.RX]:
             guest.pause()
+        if not self.guest_link_up:
+            guest.set_link(False)
 
     def start_guest(self) -> None:
         """Let a guest that was plugged in while frames flow begin to read; harmless before they do."""
@@ -85,9 +87,11 @@ class Chain:
         self.guest_address = None
         self._guest_pressure(False)
         guest.pressure_changed = lambda full: None
+        if not self.guest_link_up:
+            guest.set_link(True)
         if self._holders[Direction.RX]:
             guest.resume()
-        self.guest_link_up = True
+        self.guest_link_up = self.link_up  # a netdev's cable is its guest's, too
 
     def set_link(self, source: Direction, up: bool) -> None:
         """Pull the cable out, or plug it in, at the end where a direction's frames come from."""
@@ -102,7 +106,7 @@ class Chain:
     # the filters
 
     def insert(self, new: IFilter) -> None:
-        """Put a filter where it asks to stand. Raises StartError if the filter that it names isn't here."""
+        """Put a filter where it asks to stand. Raises NoSuchFilter if the one that it names isn't here."""
         if new.position == "head":
             index = 0
         elif new.position == "tail":
@@ -120,8 +124,9 @@ class Chain:
         for index, known in enumerate(self.filters):
             if known.id == neighbour:
                 return index
-        raise StartError(
-            f"-object ...,id={new.id}: property 'position': netdev '{self.network.id}' has no filter '{neighbour}'"
+        raise NoSuchFilter(
+            f"-object ...,id={new.id}: property 'position': netdev '{self.network.id}' has no filter '{neighbour}'",
+            neighbour,
         )
 
     def remove(self, old: IFilter) -> None:
@@ -184,11 +189,15 @@ class Chain:
                 return
             batch = passed
         if direction is Direction.RX:
-            self.send_to_network(batch)
+            self._send_to_network(batch)
         else:
             self._send_to_guest(batch)
 
-    def send_to_network(self, batch: Batch) -> None:
+    def announce(self, batch: Batch) -> None:
+        if self.guest_link_up:
+            self._pass(self._steps[Direction.RX], Direction.RX, batch)
+
+    def _send_to_network(self, batch: Batch) -> None:
         if self.link_up:
             self.network.send(batch)
         else:

@@ -24,6 +24,14 @@ class StartError(_OneLineError):
     """Something that the options name can't be opened; the text is one line that names it and why."""
 
 
+class NoSuchFilter(StartError):
+    """A filter is to stand beside ``id``, which isn't on its netdev."""
+
+    def __init__(self, text: str, id: str) -> None:
+        super().__init__(text)
+        self.id = id
+
+
 class OptionError(_OneLineError):
     """
     An option can't be taken; the text is one line that names it, the property and what is allowed.

@@ -192,6 +192,45 @@ def test_a_loss_meanwhile_counts_more() -> None:
     assert bench.states == ["checkpointing", "lost", "alone"]
 
 
+def test_one_that_is_made_while_alone_ends_that() -> None:
+    """The secondary takes all for followed from DONE on: so it must be."""
+    bench = followed(",checkpoint=cp0", BOTH)
+    peer, checkpointer = bench.house.object("peer0"), bench.house.object("cp0")
+    bench.compare.run_alone("an operator said so")
+    peer.answer()
+    bench.told.clear()
+    bench.compare.request_checkpoint("an operator asked for it")
+    peer.answer()
+    checkpointer.ends()
+    peer.answer()
+    assert bench.states[-1] == "synced"
+    assert bench.primary(segment(100, flags=SYN | ACK, port=41000)) == []  # it waits for the secondary's
+
+
+def test_one_that_ends_while_a_channel_is_down_protects_nothing_and_the_secondary_is_told() -> None:
+    bench = followed(",checkpoint=cp0", BOTH)
+    peer, checkpointer = bench.house.object("peer0"), bench.house.object("cp0")
+    bench.connect(bench.s, False)
+    peer.answer()
+    bench.compare.request_checkpoint("an operator asked for it")
+    peer.answer()
+    checkpointer.ends()
+    peer.asked.clear()
+    peer.answer()
+    assert bench.compare.state == "alone"
+    assert peer.asked == [("name", None)]
+
+
+def test_whoever_comes_back_is_told_that_what_is_open_is_unprotected() -> None:
+    """Its colo-peer's connection was closed when the primary said so first: it may live all the same."""
+    bench = followed("", PEER)
+    peer = bench.house.object("peer0")
+    peer.come_or_go(False)
+    peer.asked.clear()
+    peer.come_or_go(True)
+    assert peer.asked == [("name", None), ("protect new",)]
+
+
 def test_without_a_checkpointer_there_is_no_phase() -> None:
     assert followed().compare.checkpoint_phase is None
 

@@ -25,7 +25,7 @@ class Chain:
         self.sent: list[tuple[float, bytes]] = []
         self._clock = clock
 
-    def send_to_network(self, batch: Batch) -> None:
+    def announce(self, batch: Batch) -> None:
         self.sent += [(round(self._clock.seconds(), 3), packet) for packet in batch.packets()]
 
     @property

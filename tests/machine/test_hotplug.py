@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.internet.testing import MemoryReactorClock
 
 from colo_twisted.events import DeviceDeleted, Event
+from colo_twisted.netfilter.base import FilterProperties
+from colo_twisted.netfilter.drop import FilterDrop
+from colo_twisted.options import ObjectType
 from colo_twisted.options.errors import (
     DuplicateId,
     InUse,
@@ -18,7 +24,7 @@ from colo_twisted.options.errors import (
     UnknownProperty,
 )
 from tests.support.fakes import batch_of, packet
-from tests.support.house import House
+from tests.support.house import House, Types
 
 GUEST = "-netdev fake,id=hn0 -netdev fake,id=g0 -device e1000,id=e0,netdev=hn0,guest=g0 "
 ONE, TWO, THREE = (packet(text) for text in ("one", "two", "three"))
@@ -300,3 +306,91 @@ def test_only_what_can_come_later_is_added() -> None:
     definition = house.machine.definitions["netdev", "hn0"]
     with pytest.raises(OptionError):
         house.machine.add(type(definition)("mon", definition.type, definition.properties, "-mon x"))
+
+
+# what goes wrong
+
+
+class Odd(FilterDrop):
+    """Another package's: it can't be opened, and says so in its own way."""
+
+    def open(self) -> None:
+        raise OSError("odd")
+
+
+ODD = Types({"object": (ObjectType("filter-odd", "can't be opened", FilterProperties, Odd),)})
+
+
+def test_whatever_goes_wrong_nothing_is_left_behind() -> None:
+    house = House(GUEST, types=ODD).start()
+    with pytest.raises(OSError, match="odd"):
+        house.add("object", "filter-odd,id=o0,netdev=hn0")
+    assert not house.machine.objects
+    assert not house.machine.chains["hn0"].filters
+    from_network(house, ONE)
+    assert house.netdev("g0").packets == [ONE]
+    house.add("object", "filter-drop,id=o0,netdev=hn0")
+
+
+def test_a_cable_that_was_pulled_out_is_in_again_where_its_end_goes() -> None:
+    house = a_house()
+    guest = house.netdev("g0")
+    house.machine.set_link("e0", False)
+    house.machine.remove("device", "e0")
+    assert guest.link_up
+    house.machine.set_link("hn0", False)
+    house.add("device", "e1000,id=e0,netdev=hn0,guest=g0")
+    assert not guest.link_up
+    assert not house.machine.chains["hn0"].guest_link_up
+    house.machine.set_link("hn0", True)
+    assert guest.link_up
+
+
+def test_a_name_that_a_device_was_given_is_taken() -> None:
+    house = House("-netdev fake,id=hn0 -netdev fake,id=g0 -device e1000,netdev=hn0,guest=g0").start()
+    house.add("netdev", "fake,id=hn1")
+    house.add("netdev", "fake,id=g1")
+    with pytest.raises(DuplicateId):
+        house.add("device", "e1000,id=NIC0,netdev=hn1,guest=g1")
+    house.add("device", "e1000,netdev=hn1,guest=g1")
+    assert set(house.machine.devices) == {"NIC0", "NIC1"}
+
+
+def test_no_script_runs_while_frames_flow(tmp_path: Path) -> None:
+    script = tmp_path / "up"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    house = a_house()
+    with pytest.raises(OptionError, match=f"property 'script': {script} would hold all frames up"):
+        house.add("netdev", f"tap,id=hn1,script={script}")
+    assert set(house.machine.netdevs) == {"hn0", "g0"}
+
+
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        ("chardev", "socket,id=c0,host=some.where,port=1,server=on"),
+        ("netdev", "socket,id=c0,listen=some.where:1"),
+        ("netdev", "stream,id=c0,server=on,addr.type=inet,addr.host=some.where,addr.port=1"),
+    ],
+)
+def test_no_name_is_looked_up_while_frames_flow(option: str, line: str) -> None:
+    with pytest.raises(OptionError, match="by number"):
+        a_house().add(option, line)
+
+
+def test_nothing_is_added_at_the_end() -> None:
+    house = a_house()
+    house.machine.stopService()
+    with pytest.raises(StartError, match="this process is ending"):
+        house.add("object", "filter-drop,id=d0,netdev=hn0")
+
+
+def test_start_up_does_not_wait_for_a_chardev_that_has_gone(tmp_path: Path) -> None:
+    reactor = MemoryReactorClock()
+    house = House(f"{GUEST} -chardev socket,id=w0,path=@unused,abstract=on,server=on,wait=on", reactor=reactor)
+    house.chardev("w0")._link._open = lambda *_: None  # it listens where a memory reactor can't
+    house.start()
+    assert house.machine.status == "prelaunch"
+    house.machine.remove("chardev", "w0")
+    assert house.machine.status == "running"

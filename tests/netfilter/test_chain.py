@@ -390,3 +390,21 @@ def test_a_guests_address_is_given_or_learnt() -> None:
     chain.plug_in(guest, b"\x52\xa4\0\x12\x78\x66")
     guest.receive(batch_of(packet("one")))
     assert chain.guest_address == b"\x52\xa4\0\x12\x78\x66"
+
+
+def test_an_announcement_goes_through_the_filters() -> None:
+    """A secondary that must not speak doesn't do so by that way either."""
+    network, guest = FakeNetdev("hn0"), FakeNetdev("g0")
+    chain = Chain(network, guest)
+    chain.start()
+    visits: list[Visit] = []
+    gate = SeenFilter("gate", visits, habit="take")
+    chain.insert(gate)
+    chain.announce(batch_of(packet("here")))
+    assert visits == [("gate", RX, [packet("here")])]
+    assert network.packets == []
+    chain.remove(gate)
+    chain.announce(batch_of(packet("here")))
+    chain.set_link(RX, False)
+    chain.announce(batch_of(packet("not here")))
+    assert network.packets == [packet("here")]

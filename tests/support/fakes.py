@@ -126,7 +126,7 @@ class FakeChain:
     def inject(self, behind: IFilter, direction: Direction, batch: Batch) -> None:
         self.injected.append((direction, batch))
 
-    def send_to_network(self, batch: Batch) -> None:
+    def announce(self, batch: Batch) -> None:
         self.sent.append(batch)
 
     def refresh(self) -> None:

@@ -347,7 +347,10 @@ def wait_for_failed_connects(host: Host, more: int) -> None:
 def test_a_client_tries_quietly_until_its_server_is_there_and_again_when_that_restarts(
     host: Host, tmp_path: Path
 ) -> None:
-    client = ["-chardev", "socket,id=c0,host=127.0.0.1,port=9003,reconnect-ms=100"]
+    client = [
+        *("-chardev", "socket,id=c0,host=127.0.0.1,port=9003,reconnect-ms=100"),
+        *("-netdev", "socket,id=hn0,listen=127.0.0.1:9100", "-object", "filter-mirror,id=m0,netdev=hn0,outdev=c0"),
+    ]
     server = ["-chardev", "socket,id=s0,host=127.0.0.1,port=9003,server,nowait"]
     with Colo(client, tmp_path, "client", namespace=host.name) as colo:
         for times in (1, 2):
