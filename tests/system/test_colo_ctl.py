@@ -41,10 +41,14 @@ def asked(colo: Colo, *words: str, status: int = 0) -> Any:
     return json.loads(colo_ctl(colo, *words, "--json", status=status))
 
 
+def problem_status(colo: Colo) -> int:
+    """The exit status that `status` must have: that of errors; a warning (the build) is none."""
+    return 3 if any(known["severity"] == "error" for known in colo.qmp("query-colo-replica")["problems"]) else 0
+
+
 def problems(colo: Colo) -> list[str]:
     """Those that `status` shows, but for the build's; its exit status must fit."""
-    replica = colo.qmp("query-colo-replica")
-    document = asked(colo, "status", "--no-rates", status=3 if replica["problems"] else 0)
+    document = asked(colo, "status", "--no-rates", status=problem_status(colo))
     found = [problem["what"] for problem in document["replica"]["problems"]]
     return [what for what in found if not what.startswith(SLOW_BUILD)]
 
@@ -86,7 +90,7 @@ def test_the_socket_is_its_owners_alone() -> None:
 
 
 def test_status_names_the_process_and_shows_the_chain(colo: Colo) -> None:
-    shown = colo_ctl(colo, "status", "--interval", "0.1", status=3 if colo.qmp("query-colo-replica")["problems"] else 0)
+    shown = colo_ctl(colo, "status", "--interval", "0.1", status=problem_status(colo))
     assert shown.startswith("alpha: no replication, running, ")
     assert "netdev hn0   stream up, guest g0 up, offloads off" in shown
     assert "in 0 frames/s, 0 B/s; out 0 frames/s, 0 B/s" in shown
@@ -128,10 +132,6 @@ def test_a_device_is_plugged_into_a_netdev_that_was_added(colo: Colo, tmp_path: 
     colo_ctl(colo, "del", "device", "e1")
     colo_ctl(colo, "del", "netdev", "st2", "st1")
     assert [chain["netdev"] for chain in colo.qmp("query-chain")] == ["hn0"]
-
-
-def problem_status(colo: Colo) -> int:
-    return 3 if colo.qmp("query-colo-replica")["problems"] else 0
 
 
 def test_properties_are_listed_and_set_by_the_units_of_the_command_line(colo: Colo) -> None:
