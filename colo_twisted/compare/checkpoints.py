@@ -150,16 +150,28 @@ class Checkpoints:
     def _patience(self) -> float:
         return self._repeat if self._checkpointer is None else self._timeout
 
-    def request(self, reason: str) -> None:
-        """Ask for one, as soon as that is allowed: when the one under way has ended, and min_interval is over."""
+    def request(self, reason: str) -> int:
+        """
+        Ask for one, as soon as that is allowed: when the one under way has ended, and min_interval is over.
+
+        @return: the number of the first one that settles all that has come by now, should it be made.
+        """
+        number = self._number + (not self._settles_all_by_now)
         if self._stopped:
-            return
+            return number
         self.counters.requested += 1
         self._hooks.requested(reason)
         if self.phase is not Phase.IDLE:
             self._again = reason
         elif not self._later.running:
             self._ask(reason)
+        return number
+
+    @property
+    def _settles_all_by_now(self) -> bool:
+        """Whether the one under way makes another one needless: see _move_mark."""
+        to_be_marked = self.phase in (Phase.BEGINNING, Phase.MAKING) and self._made_at is None
+        return to_be_marked and self._checkpointer is not None and self._checkpointer.pauses_primary
 
     def _ask(self, reason: str) -> None:
         self._be_patient()

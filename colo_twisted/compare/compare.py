@@ -300,16 +300,18 @@ class ColoCompare:
 
     # checkpoints
 
-    def request_checkpoint(self, reason: str) -> None:
-        """Ask for one. Raises StartError where nobody makes any."""
-        if not self._ask_checkpoint(reason):
+    def request_checkpoint(self, reason: str) -> int:
+        """Ask for one: its number. Raises StartError where nobody makes any."""
+        number = self._steps.ask(reason)
+        if number is None:
             raise StartError(
                 f"{self._owner} has nobody to make a checkpoint: it takes checkpoint=ID (of a checkpoint-command) or"
                 " notify_dev=CHARDEV (Xen's)"
             )
+        return number
 
     def _ask_checkpoint(self, reason: str) -> bool:
-        return self._steps.ask(reason)
+        return self._steps.ask(reason) is not None
 
     def _rejoin(self) -> bool:
         return self._ask_checkpoint("the secondary is back")

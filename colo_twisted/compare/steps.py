@@ -89,12 +89,9 @@ class Steps:
             properties.checkpoint_min_interval / MS, properties.limits.compare_timeout, self._retry_seconds
         )
 
-    def ask(self, reason: str) -> bool:
-        """Ask for one; False: nobody makes any."""
-        if not self.checkpoints.available:
-            return False
-        self.checkpoints.request(reason)
-        return True
+    def ask(self, reason: str) -> int | None:
+        """Ask for one: its number, as Checkpoints.request has it; None: nobody makes any."""
+        return self.checkpoints.request(reason) if self.checkpoints.available else None
 
     def give_up(self) -> None:
         """The one under way is of no use any more: there is no secondary."""

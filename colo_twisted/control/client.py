@@ -6,6 +6,7 @@ import typing
 from collections import deque
 from typing import Any
 
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
@@ -18,6 +19,7 @@ from colo_twisted.link.peer import name_of
 
 MOST_PENDING = 8 << 20  # bytes that may wait for a client that doesn't read
 MOST_A_TURN = 8  # steps of a client's in one turn of the reactor: frames wait meanwhile
+SECONDS_A_TURN = 0.005  # after which no further step is begun
 
 
 class Server(typing.Protocol):
@@ -34,7 +36,10 @@ class Server(typing.Protocol):
     def too_slow(self, client: Client) -> None:
         """More than MOST_PENDING bytes wait for it; it is being disconnected."""
 
-    def carry_out(self, request: Request) -> Deferred[Any]:
+    def no_client(self, client: Client) -> None:
+        """What it says is something else than QMP; it is being disconnected."""
+
+    def carry_out(self, client: Client, request: Request) -> Deferred[Any]:
         """The answer for JSON; fails with QMPError only."""
 
     def broken(self, request: Request, failure: Failure) -> QMPError:
@@ -66,11 +71,13 @@ class Client(Protocol):
         self._turn_awaited = False
         self._leaving = False
         self._gone = False
+        self._proven = False  # to be a QMP client: to a TCP port, any web page can send something
 
     # coming and going
 
     def connectionMade(self) -> None:
-        self.name = name_of(self.transport.getPeer())
+        self.name = name_of(self.transport)
+        self._proven = isinstance(self.transport.getPeer(), UNIXAddress)
         self.transport.registerProducer(self, True)
         self._server.arrived(self)
         self._send(self.session.greeting())
@@ -96,6 +103,12 @@ class Client(Protocol):
     # incoming
 
     def dataReceived(self, data: bytes) -> None:
+        if not self._proven and (first := data.lstrip()[:1]):
+            self._proven = first == b"{"
+            if not self._proven:
+                self._server.no_client(self)
+                self.abort()
+                return
         self.session.feed(data)
         self._work()
 
@@ -104,9 +117,9 @@ class Client(Protocol):
         if self._working or self._turn_awaited:
             return
         self._working = True
-        taken = 0
+        taken, until = 0, self._server.reactor.seconds() + SECONDS_A_TURN
         while not (self._paused or self._leaving or self._gone):
-            if taken == MOST_A_TURN:
+            if taken == MOST_A_TURN or (taken and self._server.reactor.seconds() > until):
                 self._turn_awaited = True
                 self._server.reactor.callLater(0, self._work_on)
                 break
@@ -123,7 +136,7 @@ class Client(Protocol):
     def _step(self) -> bool:
         step = self.session.step()
         if isinstance(step, Request):
-            answer = self._server.carry_out(step)
+            answer = self._server.carry_out(self, step)
             answer.addCallback(self.session.answer)
             answer.addErrback(self._failed, step)
             answer.addCallback(self._answer)

@@ -14,6 +14,8 @@ from colo_twisted.options.errors import (
     DuplicateId,
     InUse,
     MissingProperty,
+    NoSuchDescriptor,
+    NoSuchFilter,
     NoSuchReference,
     NotSettable,
     NotThere,
@@ -102,7 +104,9 @@ def _not_settable(error: NotSettable) -> QMPError:
     return QMPError(f"Property '{error.name}' can not be changed (allowed: {', '.join(error.settable) or 'none'})")
 
 
-_SAID: dict[type[OptionError], Callable[[Any], QMPError]] = {
+_SAID: dict[type[OptionError | StartError], Callable[[Any], QMPError]] = {
+    NoSuchDescriptor: lambda error: QMPError(f"File descriptor named '{error.fd}' has not been found"),
+    NoSuchFilter: lambda error: QMPError(f"filter '{error.id}' not found"),
     UnknownProperty: lambda error: QMPError(f"Parameter '{error.name}' is unexpected"),
     MissingProperty: lambda error: QMPError(f"Parameter '{error.name}' is missing"),
     WrongValue: _wrong_value,

@@ -32,15 +32,20 @@ class Value:
 
 
 class JSONStream:
-    """Fed with bytes, it is asked for values."""
+    """
+    Fed with bytes, it is asked for values.
 
-    def __init__(self) -> None:
-        self._lexer = Lexer(MOST_BYTES)
+    @ivar most_bytes: of one value; a change counts from the next value on.
+    """
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self.most_bytes = most_bytes
+        self._lexer = Lexer(most_bytes)
         self._reset()
 
     def _reset(self) -> None:
         self._tokens: list[bytes] = []
-        self._lexer.room = MOST_BYTES
+        self._lexer.room = self.most_bytes
         self._braces = 0  # open ones
         self._brackets = 0
 
@@ -66,6 +71,8 @@ class JSONStream:
             raise
 
     def _next(self) -> Value | None:
+        if not self._tokens:
+            self._lexer.room = self.most_bytes
         while (token := self._lexer.next()) is not None:
             self._tokens.append(token)
             self._lexer.room -= len(token)

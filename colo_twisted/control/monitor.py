@@ -48,6 +48,7 @@ class MonitorCounters(SessionCounters):
     events_suppressed: int = 0  # told as a number only, in the next one like them
     failures: int = 0  # commands that failed for an unexpected reason: the log has it
     disconnected_slow: int = 0  # clients that read nothing
+    disconnected_other: int = 0  # what spoke no QMP, over TCP
 
 
 class Monitor:
@@ -75,6 +76,7 @@ class Monitor:
         self._version = version
         self._pretty = properties.pretty
         self._report = Reporter(f"monitor {self.id}")
+        self._tracebacks: set[tuple[str, Any]] = set()  # commands and exceptions that the log has one of
         self._limit = RateLimit(machine.reactor, self._tell)
         chardev = machine.chardev(properties.chardev)
         if not isinstance(chardev, SocketChardev):
@@ -116,15 +118,29 @@ class Monitor:
             f"disconnected {client.name}: it reads nothing, and {MOST_PENDING >> 20} MiB wait for it", kind="slow"
         )
 
-    def carry_out(self, request: Request) -> Deferred[Any]:
+    def no_client(self, client: Client) -> None:
+        self.counters.disconnected_other += 1
+        self._report.warn(f"disconnected {client.name}: what it sent is no QMP, which begins with '{{'", kind="other")
+
+    def carry_out(self, client: Client, request: Request) -> Deferred[Any]:
         command = self._commands.get(request.command)
         if command is None or request.command == NEGOTIATE:
             return fail(QMPError(f"The command {request.command} has not been found", COMMAND_NOT_FOUND))
-        if not request.command.startswith(_LOOKS_ONLY):  # an operator will want to know who switched what off, and when
-            given = json.dumps(request.arguments)[:_MOST_SHOWN]
-            self._report.info(f"{request.command} {given}", kind=request.command)
         done = maybeDeferred(command.run, self._machine, request.arguments)
-        return done.addErrback(self._explain, request)
+        done.addErrback(self._explain, request)
+        if not request.command.startswith(_LOOKS_ONLY):  # an operator will want to know who switched what off, and when
+            done.addCallback(self._log_change, client.name, request)
+            done.addErrback(self._log_refusal, client.name, request)
+        return done
+
+    def _log_change(self, result: Any, client: str, request: Request) -> Any:
+        self._report.info(f"{client}: {request.command} {shown(request.arguments)}")
+        return result
+
+    def _log_refusal(self, failure: Failure, client: str, request: Request) -> Failure:
+        given = shown(request.arguments)
+        self._report.info(f"{client}: {request.command} {given} refused: {failure.getErrorMessage()}", kind="refused")
+        return failure
 
     def _explain(self, failure: Failure, request: Request) -> Failure:
         error = failure.value
@@ -137,7 +153,8 @@ class Monitor:
     def broken(self, request: Request, failure: Failure) -> QMPError:
         self.counters.failures += 1
         self._report.warn(f"command '{request.command}' failed: {failure.value!r}", kind="failed")
-        if self.counters.failures == 1:
+        if (seen := (request.command, failure.type)) not in self._tracebacks:
+            self._tracebacks.add(seen)
             _log.failure("the first such failure", failure)
         return QMPError(f"command '{request.command}' failed unexpectedly; the log has the reason")
 
@@ -149,6 +166,16 @@ class Monitor:
         line = event(told.event.name, told.data, told.when, self._pretty)
         for client in list(self.clients):
             client.tell(line)
+
+
+def shown(arguments: Mapping[str, Any]) -> str:
+    """The arguments for a log line: JSON, the beginning of it if it is long."""
+    text = ""
+    for piece in json.JSONEncoder().iterencode(arguments):  # a mebibyte would take its time to be written out
+        text += piece[:_MOST_SHOWN]
+        if len(text) > _MOST_SHOWN:
+            return f"{text[:_MOST_SHOWN]}..."
+    return text
 
 
 def _create(properties: MonitorProperties, machine: IMachine) -> Monitor:

@@ -16,7 +16,7 @@ from typing import Any
 
 from colo_twisted.control.errors import COMMAND_NOT_FOUND, QMPError, as_qmp
 from colo_twisted.control.json_lexer import JSONError
-from colo_twisted.control.json_stream import JSONStream, Value
+from colo_twisted.control.json_stream import MOST_BYTES, JSONStream, Value
 from colo_twisted.counters import Counters
 from colo_twisted.options import json_values
 from colo_twisted.options.declare import prop
@@ -24,6 +24,7 @@ from colo_twisted.options.errors import OptionError
 from colo_twisted.options.json_values import TextList
 
 NEGOTIATE = "qmp_capabilities"
+MOST_UNKNOWN = 1 << 16  # bytes of a value before the negotiation: anybody may connect, and say nothing whole
 MOST_HELD = 1 << 16  # bytes that may wait behind a request before reading is to be paused
 
 
@@ -64,7 +65,7 @@ class Session:
         self._counters = counters
         self._version = version
         self._pretty = pretty
-        self._stream = JSONStream()
+        self._stream = JSONStream(MOST_UNKNOWN)
         self._request: Request | None = None
 
     def greeting(self) -> bytes:
@@ -137,6 +138,7 @@ class Session:
         if wanted:
             raise QMPError(f"Capability {', '.join(wanted)} not available")
         self.negotiated = True
+        self._stream.most_bytes = MOST_BYTES
         return self._line({"return": {}, **request.tag})
 
     def _error(self, error: QMPError, tag: Mapping[str, Any]) -> bytes:

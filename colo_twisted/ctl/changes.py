@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -47,13 +48,24 @@ def set_(console: Console, id: str | None, settings: tuple[str, ...]) -> None:
             _list(console, client, id)
             return
         types = {child["name"]: child["type"] for child in client.execute("qom-list", {"path": _path(id)})}
-        for name, text in pairs:
-            asked = {"path": _path(id), "property": name, "value": _value(types.get(name, "string"), name, text)}
-            client.execute("qom-set", asked)
-            if not console.json:
-                click.echo(f"{id}: {name} is {text} now")
-    if console.json:
-        console.document({"id": id, "set": dict(pairs)})
+        values = [_value(types.get(name, "string"), name, text) for name, text in pairs]
+        done: dict[str, str] = {}
+        with _told_in_the_end(console, {"id": id, "set": done}):
+            for (name, text), value in zip(pairs, values):
+                client.execute("qom-set", {"path": _path(id), "property": name, "value": value})
+                done[name] = text
+                if not console.json:
+                    click.echo(f"{id}: {name} is {text} now")
+
+
+@contextmanager
+def _told_in_the_end(console: Console, done: Mapping[str, Any]) -> Iterator[None]:
+    """What was done as JSON, if that is wanted: also when the rest of it fails."""
+    try:
+        yield
+    finally:
+        if console.json:
+            console.document(done)
 
 
 def _path(id: str) -> str:
@@ -124,20 +136,21 @@ def add(console: Console, what: str, options: tuple[str, ...]) -> None:
         return
     with console.client() as client:
         schema = Schema(client.execute("query-qmp-schema"))
-        added = [_added(console, client, schema, what, text) for text in options]
-    if console.json:
-        console.document({"added": added})
+        added: list[dict[str, Any]] = []
+        with _told_in_the_end(console, {"added": added}):
+            for text in options:
+                _add(console, client, schema, what, text, added)
 
 
-def _added(console: Console, client: Any, schema: Schema, what: str, text: str) -> dict[str, Any]:
+def _add(console: Console, client: Any, schema: Schema, what: str, text: str, added: list[dict[str, Any]]) -> None:
     try:
         given = arguments(what, text, schema)
     except WrongOption as error:
         raise Trouble(f"{what} {text}: {error}") from None
     client.execute(COMMANDS[what], given)
+    added.append(given)
     if not console.json:
         click.echo(f"added {what} {said(given.get('id', ''))}".rstrip())
-    return given
 
 
 def _wants_help(what: str, text: str) -> bool:
@@ -171,9 +184,10 @@ def _wants_help(what: str, text: str) -> bool:
 def delete(console: Console, what: str, ids: tuple[str, ...]) -> None:
     """Remove objects, chardevs, netdevs or devices while everything runs, in the order given."""
     with console.client() as client:
-        for id in ids:
-            client.execute(_DELETE[what], {"id": id})
-            if not console.json:
-                click.echo(f"removed {what} {id}")
-    if console.json:
-        console.document({"removed": [{"what": what, "id": id} for id in ids]})
+        removed: list[dict[str, str]] = []
+        with _told_in_the_end(console, {"removed": removed}):
+            for id in ids:
+                client.execute(_DELETE[what], {"id": id})
+                removed.append({"what": what, "id": id})
+                if not console.json:
+                    click.echo(f"removed {what} {id}")

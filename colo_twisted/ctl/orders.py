@@ -38,26 +38,29 @@ def checkpoint(console: Console, id: str | None, wait: bool, timeout: float) -> 
     ID is the comparer's, needed only where there are several.
     """
     with console.client() as client:
-        client.execute("colo-checkpoint", {"id": id} if id else None)
-        ended = _ended_checkpoint(console, client, id, timeout) if wait else None
+        number = client.execute("colo-checkpoint", {"id": id} if id else None)["number"]
+        ended = _ended_checkpoint(console, client, id, number, timeout) if wait else None
     if console.json:
-        console.document({"requested": True, **(ended or {})})
+        console.document({"requested": True, "number": number, **(ended or {})})
     elif ended is None:
-        click.echo("asked for a checkpoint (colo-ctl status shows how it goes; --wait waits for it)")
+        click.echo(f"asked for checkpoint {number} (colo-ctl status shows how it goes; --wait waits for it)")
     if ended is not None and ended["outcome"] != "done":
         raise Trouble(f"the checkpoint was not made: {said(ended['outcome'])} (the log says why)")
     if ended is not None and not console.json:
-        click.echo(f"checkpoint {ended.get('number')} is done, after {ended.get('duration-ms'):,} ms")
+        click.echo(f"checkpoint {ended['number']} is done, after {ended['duration-ms']:,} ms")
 
 
-def _ended_checkpoint(console: Console, client: Any, id: str | None, timeout: float) -> dict[str, Any]:
-    """The data of the event that tells its end. Raises Trouble at the time-out."""
+def _ended_checkpoint(console: Console, client: Any, id: str | None, number: int, timeout: float) -> dict[str, Any]:
+    """The data of the event that tells the end of the first one from that number on. Raises Trouble at the time-out."""
     deadline = console.clock.monotonic() + timeout
     while (left := deadline - console.clock.monotonic()) > 0:
         event = client.next_event(left)
-        if event is not None and event["event"] == _DONE and id in (None, event["data"].get("id")):
-            return dict(event["data"])
-    raise Trouble(f"the checkpoint has not ended within {timeout:g} s (colo-ctl status shows how far it is)")
+        if event is None or event["event"] != _DONE:
+            continue
+        ended = event["data"]
+        if id in (None, ended["id"]) and ended["number"] >= number:
+            return dict(ended)
+    raise Trouble(f"checkpoint {number} has not ended within {timeout:g} s (colo-ctl status shows how far it is)")
 
 
 _EFFECT = {

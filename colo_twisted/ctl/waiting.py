@@ -29,7 +29,7 @@ def missing_for_ready(
 
 def is_monitors(chardev: Mapping[str, Any]) -> bool:
     """Whether QMP's clients come there: it is no channel, and up when one of them is there."""
-    return str(chardev["label"]).startswith("compat_monitor") or "monitor" in str(chardev.get("used-by", ""))
+    return str(chardev.get("used-by", "")).startswith("monitor '")
 
 
 def missing_for_synced(replica: Mapping[str, Any]) -> list[str]:

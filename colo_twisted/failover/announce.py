@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IDelayedCall
 
+from colo_twisted.options.errors import StartError
 from colo_twisted.packets.announce import announcement
 from colo_twisted.packets.batch import Batch
 from colo_twisted.reporting import Reporter
@@ -15,6 +16,10 @@ from colo_twisted.reporting import Reporter
 if TYPE_CHECKING:
     from colo_twisted.machine import Machine
     from colo_twisted.netfilter.chain import Chain
+
+
+MOST_AT_ONCE = 16  # with different ids
+SHORTEST_PAUSE = 0.01  # seconds
 
 
 @dataclass(frozen=True)
@@ -38,9 +43,9 @@ class Announcing:
     id: str = ""
 
     def pause(self, rounds_done: int) -> float:
-        """Seconds to the next round."""
+        """Seconds to the next round, at least SHORTEST_PAUSE."""
         milliseconds = self.initial + (rounds_done - 1) * self.step
-        return (milliseconds if 0 <= milliseconds <= self.max else max(0, self.max)) / 1000
+        return max(SHORTEST_PAUSE, min(milliseconds, self.max) / 1000)
 
 
 class Announcements:
@@ -52,8 +57,14 @@ class Announcements:
         self._next: dict[str, IDelayedCall] = {}
 
     def announce(self, wanted: Announcing) -> None:
-        """Begin at once, in the place of what goes on under the same id."""
+        """
+        Begin at once, in the place of what goes on under the same id.
+
+        @raise StartError: MOST_AT_ONCE others go on.
+        """
         self._cancel(wanted.id)
+        if wanted.rounds > 1 and len(self._next) >= MOST_AT_ONCE:
+            raise StartError(f"{MOST_AT_ONCE} announcements are under way already: wait, or give the id of one")
         if wanted.rounds > 0:
             self._round(wanted, 0, set())
 

@@ -113,10 +113,11 @@ class IComparer(IObject):
     def connections(start: int, most: int) -> Page:
         """Flows that are known, from number C{start} on, at most C{most}, in the order in which they came."""
 
-    def request_checkpoint(reason: str) -> None:
+    def request_checkpoint(reason: str) -> int:
         """
         Ask for a checkpoint.
 
+        @return: the number of the first one that settles all that has come by now, should it be made.
         @raise StartError: nothing here makes any.
         """
 

@@ -46,7 +46,7 @@ class _Connection(ProtocolWrapper):
     wrappedProtocol: Any
 
     def makeConnection(self, transport: Any) -> None:
-        self.name = name_of(transport.getPeer())
+        self.name = name_of(transport)
         connection = transport.getHandle()
         if liveness.is_tcp(connection):
             transport.setTcpNoDelay(True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import struct
 import typing
 from collections import deque
 from collections.abc import Callable
@@ -179,7 +181,7 @@ class Peer(Protocol):
     # coming and going
 
     def connectionMade(self) -> None:
-        self.name = name_of(self.transport.getPeer())
+        self.name = name_of(self.transport)
         self.transport.SEND_LIMIT = 2 * TURN_BYTES  # what is written at once may overshoot by a batch, and goes whole
         self.transport.registerProducer(self, True)
         self._place.connection_made(self)
@@ -211,7 +213,23 @@ class Peer(Protocol):
         self.transport.abortConnection()
 
 
-def name_of(address: object) -> str:
-    """A peer's name, for messages."""
+def name_of(transport: typing.Any) -> str:
+    """A peer's name, for messages: its host and port, or its process on this host."""
+    address = transport.getPeer()
     host, port = getattr(address, "host", None), getattr(address, "port", None)
-    return f"{host}:{port}" if host is not None else "a local process"
+    if host is not None:
+        return f"{host}:{port}"
+    process = _process_of(transport.getHandle()) if hasattr(transport, "getHandle") else 0
+    return f"process {process}" if process else "a local process"
+
+
+_CREDENTIALS = struct.Struct("=iII")  # struct ucred (unix(7)): process, user, group
+
+
+def _process_of(connection: socket.socket) -> int:
+    """The id of the process at the other end of a unix socket when that was connected; 0 where it has none here."""
+    try:
+        found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    except OSError:
+        return 0
+    return int(_CREDENTIALS.unpack(found)[0])

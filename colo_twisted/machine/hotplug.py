@@ -23,7 +23,15 @@ from colo_twisted.machine.parts import Device, Parts
 from colo_twisted.netdev.tap_properties import TapProperties, up_script
 from colo_twisted.options import declare
 from colo_twisted.options.configuration import Configuration, Definition
-from colo_twisted.options.errors import InUse, NotSettable, NotThere, OptionError, StartError, UnknownProperty
+from colo_twisted.options.errors import (
+    InUse,
+    NoSuchDescriptor,
+    NotSettable,
+    NotThere,
+    OptionError,
+    StartError,
+    UnknownProperty,
+)
 
 if TYPE_CHECKING:
     from colo_twisted.machine.machine import Machine
@@ -50,6 +58,7 @@ class Hotplug:
         """As Machine.add."""
         if self._machine.status == "shutdown":
             raise StartError(f"{definition.source}: this process is ending")
+        _check_descriptor(definition)
         self._configuration.check_further(definition)
         _check_waits_for_nobody(definition)
         adders: dict[str, Callable[[Definition], None]] = {
@@ -60,6 +69,7 @@ class Hotplug:
         }
         if definition.option not in adders:
             raise OptionError(f"{definition.source}: only at start")
+        definition = _waiting_for_nobody(definition)
         adders[definition.option](definition)
         self._configuration.definitions.append(definition)
 
@@ -278,6 +288,21 @@ def _undoing(undo: Callable[[], object]) -> Iterator[None]:
     except BaseException:
         undo()
         raise
+
+
+def _check_descriptor(definition: Definition) -> None:
+    """Refuse descriptors: whatever is open by now is something of ours."""
+    fd = getattr(definition.properties, "fd", None)
+    if fd is not None:
+        raise NoSuchDescriptor(fd)
+
+
+def _waiting_for_nobody(definition: Definition) -> Definition:
+    """Only start-up waits for a server's first client."""
+    properties: Any = definition.properties
+    if not getattr(properties, "wait", False):
+        return definition
+    return dataclasses.replace(definition, properties=dataclasses.replace(properties, wait=False))
 
 
 def _check_waits_for_nobody(definition: Definition) -> None:

@@ -95,6 +95,14 @@ class TakenChardev(OptionError):
         self.property, self.id, self.by = property, id, by
 
 
+class NoSuchDescriptor(OptionError):
+    """An inherited descriptor is named when none can be inherited any more."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(f"property 'fd': descriptors are inherited at the start only; got '{fd}'")
+        self.fd = fd
+
+
 class DuplicateId(OptionError):
     """An id is in use among what an option makes: by ``by``, in words."""
 

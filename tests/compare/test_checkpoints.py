@@ -139,8 +139,8 @@ class Comparer:
         self.said.append(("failed", reason))
         self.at_failure()
 
-    def diverges(self) -> None:
-        self.checkpoints.request("a divergence")
+    def diverges(self) -> int:
+        return self.checkpoints.request("a divergence")
 
     def after(self, seconds: float) -> list[object]:
         """What is newly said within so long."""
@@ -260,6 +260,27 @@ def test_how_long_it_took_is_said_and_counted(comparer: Comparer) -> None:
 # one at a time, and not too often
 
 
+@pytest.mark.parametrize(("answers", "number"), [(0, 1), (1, 1), (2, 2)])
+def test_where_the_primary_stands_still_the_one_under_way_may_be_enough(
+    xen: Comparer, answers: int, number: int
+) -> None:
+    assert xen.diverges() == 1
+    steps: list[Callable[[], None]] = [xen.peer.answers, lambda: xen.checkpointer.ends(Outcome.DONE)]
+    for step in steps[:answers]:
+        step()
+    assert xen.diverges() == number
+    for step in steps[answers:]:
+        step()
+    xen.peer.answers()
+    assert ("BEGIN 2" in xen.new) is (number == 2)
+
+
+def test_one_that_nobody_asked_for_does_not_settle_what_came_after_it(xen: Comparer) -> None:
+    xen.diverges()
+    xen.checkpointer.unasked()
+    assert xen.diverges() == 2
+
+
 @pytest.mark.parametrize("answers", [0, 1, 2])
 def test_a_request_while_one_is_under_way_leads_to_another_afterwards(comparer: Comparer, answers: int) -> None:
     comparer.diverges()
@@ -271,8 +292,7 @@ def test_a_request_while_one_is_under_way_leads_to_another_afterwards(comparer: 
     for step in steps[:answers]:
         step()
     comparer.said.clear()
-    comparer.diverges()
-    comparer.diverges()
+    assert (comparer.diverges(), comparer.diverges()) == (2, 2)
     assert comparer.new == []
     for step in steps[answers:]:
         step()
@@ -289,8 +309,7 @@ def test_no_more_often_than_min_interval_and_then_as_soon_as_allowed() -> None:
     comparer.checkpointer.at_once = Outcome.DONE
     comparer.diverges()
     assert "BEGIN 1" in comparer.new
-    comparer.diverges()
-    comparer.diverges()
+    assert (comparer.diverges(), comparer.diverges()) == (2, 2)
     assert comparer.after(4.9) == []
     assert comparer.after(0.2)[0] == "BEGIN 2"
     assert comparer.after(60) == []

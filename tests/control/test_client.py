@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 
-from colo_twisted.control.client import MOST_A_TURN, MOST_PENDING
+from colo_twisted.control.client import MOST_A_TURN, MOST_PENDING, SECONDS_A_TURN
 from colo_twisted.control.errors import QMPError
 from colo_twisted.control.session import MOST_HELD
 from colo_twisted.events import Shutdown
@@ -43,6 +43,16 @@ def test_some_of_many_requests_are_carried_out_in_a_turn_and_no_more_is_read_mea
     assert len(caller.read()) == 2 * MOST_A_TURN  # in further turns
     assert caller.reads
     assert monitor.reactor.getDelayedCalls() == []
+
+
+def test_after_some_milliseconds_the_frames_have_their_turn() -> None:
+    monitor = a_monitor(slow=lambda: monitor.reactor.advance(SECONDS_A_TURN))
+    caller = Caller(monitor)
+    caller.send(b'{"execute":"slow"}' * 6)
+    assert 1 <= caller.transport.take().count(b"\n") <= 2
+    assert not caller.reads
+    caller.read()
+    assert caller.reads
 
 
 def test_errors_are_counted_among_the_steps_of_a_turn() -> None:

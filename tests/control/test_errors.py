@@ -9,6 +9,8 @@ from colo_twisted.options.errors import (
     DuplicateId,
     InUse,
     MissingProperty,
+    NoSuchDescriptor,
+    NoSuchFilter,
     NoSuchReference,
     NotSettable,
     NotThere,
@@ -53,6 +55,8 @@ GENERIC = "GenericError"
             GENERIC,
             "property 'iothread': there is no object 'i9' (there are: i0)",
         ),
+        (NoSuchFilter("-object ...", "zz"), GENERIC, "filter 'zz' not found"),
+        (NoSuchDescriptor(11), GENERIC, "File descriptor named '11' has not been found"),
         (TakenChardev("outdev", "c0", "filter-mirror 'm0'"), GENERIC, "Device 'c0' is in use (filter-mirror 'm0')"),
         (
             DuplicateId("object", "m0", "-object m0"),

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import fail, succeed
 from twisted.logger import capturedLogs, formatEvent
 
@@ -14,7 +15,7 @@ from colo_twisted.chardev.socket import SocketChardev, SocketProperties
 from colo_twisted.control import client as client_module
 from colo_twisted.control import monitor as monitor_module
 from colo_twisted.control.errors import QMPError
-from colo_twisted.control.monitor import CONTROL, Monitor, MonitorCounters
+from colo_twisted.control.monitor import CONTROL, Monitor, MonitorCounters, shown
 from colo_twisted.control.properties import MonitorProperties
 from colo_twisted.events import CheckpointRequested, Shutdown
 from colo_twisted.options.declare import Properties
@@ -53,7 +54,8 @@ def test_a_command_may_fail(raised: Exception, answer: dict[str, Any], later: bo
     monitor = a_monitor(command=command)
     with capturedLogs() as events:
         assert Caller(monitor).ask("command") == answer
-    assert [formatEvent(event) for event in events] == ["monitor c0: command {}"]
+    refused = f"monitor c0: a local process: command {{}} refused: {answer['error']['desc']}"
+    assert [formatEvent(event) for event in events] == [refused]
     assert monitor.counters == MonitorCounters(requests=1, errors=1, clients=1)
 
 
@@ -63,7 +65,53 @@ def test_the_log_has_what_may_change_something_and_not_what_only_looks() -> None
     with capturedLogs() as events:
         caller.ask("query-x")
         caller.ask("object-del", arguments={"id": "f2"})
-    assert [formatEvent(event) for event in events] == ['monitor c0: object-del {"id": "f2"}']
+    assert [formatEvent(event) for event in events] == ['monitor c0: a local process: object-del {"id": "f2"}']
+
+
+def test_the_log_has_every_change_and_some_of_what_is_refused() -> None:
+    def refuse() -> None:
+        raise QMPError("no")
+
+    caller = Caller(a_monitor(change=lambda **_: None, refuse=refuse))
+    with capturedLogs() as events:
+        for _ in range(50):
+            caller.ask("change")
+            caller.ask("refuse")
+    lines = [formatEvent(event) for event in events]
+    assert lines.count("monitor c0: a local process: change {}") == 50
+    assert 1 <= sum("refused: no" in line for line in lines) < 10
+
+
+def test_long_arguments_are_shown_in_part() -> None:
+    assert shown({"a": "x" * 1000}) == '{"a": "' + "x" * 293 + "..."
+    assert shown({"a": [1, "b"]}) == '{"a": [1, "b"]}'
+
+
+def test_one_traceback_of_a_kind_is_logged() -> None:
+    caller = Caller(a_monitor(one=nonsense, other=nonsense))
+    with capturedLogs() as events:
+        for command in ("one", "other") * 3:
+            caller.ask(command)
+    assert sum("log_failure" in event for event in events) == 2
+
+
+def test_over_tcp_whoever_speaks_something_else_is_disconnected() -> None:
+    """A web page can have a browser send a request to any port of its user's host."""
+    monitor = a_monitor()
+    page = Caller(monitor, negotiate=False, peer=IPv4Address("TCP", "127.0.0.1", 5555))
+    with capturedLogs() as events:
+        page.send(b" \r\n")
+        assert not page.transport.aborted
+        page.send(b'POST / HTTP/1.1\r\n\r\n{"execute": "qmp_capabilities"}{"execute": "echo"}')
+    assert page.transport.aborted
+    assert [formatEvent(event) for event in events] == [
+        "monitor c0: disconnected 127.0.0.1:5555: what it sent is no QMP, which begins with '{'"
+    ]
+    assert monitor.counters == MonitorCounters(clients=1, disconnected_other=1)
+    assert Caller(monitor, peer=IPv4Address("TCP", "127.0.0.1", 5556)).ask("echo") == {"return": {}}
+    local = Caller(monitor, negotiate=False)
+    local.send(b"@\n")
+    assert not local.transport.aborted
 
 
 @pytest.mark.parametrize("command", ["nonsense", ""])
@@ -156,7 +204,7 @@ def test_a_hundred_clients_of_which_one_does_not_read(monkeypatch: pytest.Monkey
         assert [line for line in lines if isinstance(line, int)] == list(range(1, rounds + 1))
         assert [line for line in lines if isinstance(line, str)] == [f"{number}" for number in range(1, rounds + 1)]
     assert [event["text"] for event in events if "disconnected" in event.get("text", "")] == [
-        "disconnected 192.168.1.1:54321: it reads nothing, and 1 MiB wait for it"
+        "disconnected a local process: it reads nothing, and 1 MiB wait for it"
     ]
     assert monitor.counters.disconnected_slow == 1
     assert monitor.counters.clients == 100

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colo_twisted.control.errors import QMPError
-from colo_twisted.control.session import MOST_HELD, Request, Session, SessionCounters, encode, event
+from colo_twisted.control.session import MOST_HELD, MOST_UNKNOWN, Request, Session, SessionCounters, encode, event
 
 VERSION = {"qemu": {"major": 0, "minor": 1, "micro": 0}, "package": "p"}
 NEGOTIATE = b'{"execute":"qmp_capabilities"}'
@@ -217,6 +217,24 @@ def test_reading_is_to_pause_when_much_waits_behind_a_request() -> None:
     assert session.full
     session.answer({})
     assert not session.full
+
+
+def test_little_is_taken_before_the_negotiation() -> None:
+    large = b'{"execute":"a","arguments":{"a":"%s"}}' % (b"x" * MOST_UNKNOWN)
+    session = Session({}, False, SessionCounters())
+    session.feed(large)
+    assert b"JSON token size limit exceeded" in _bytes(session)
+    session.feed(b'\n{"execute":"qmp_capabilities"}')
+    while b"return" not in _bytes(session):
+        pass
+    session.feed(large)
+    assert isinstance(session.step(), Request)
+
+
+def _bytes(session: Session) -> bytes:
+    step = session.step()
+    assert isinstance(step, bytes)
+    return step
 
 
 @pytest.mark.parametrize("result", [object(), float("nan"), {"a": float("inf")}, {("a",): 1}, b"x"])

@@ -46,7 +46,8 @@ def test_the_longest_path_can_be_connected_to(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
         listening.listen()
-        parse_address(path).connect(1.0).close()
+        with parse_address(path).connect(1.0) as connected:
+            assert connected.getpeername() == path
 
 
 def test_a_tcp_connection() -> None:

@@ -68,6 +68,36 @@ def test_what_the_server_refuses_is_one_line() -> None:
     assert shown.stderr == "colo-ctl: qom-set: Property 'filter-mirror.outdev' is not writable\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "command", "done"),
+    [
+        (("set", "comp0", "compare_timeout=5s", "ack_commit=off"), "qom_set", {"set": {"compare_timeout": "5s"}}),
+        (("del", "object", "f2", "f1"), "object_del", {"removed": [{"what": "object", "id": "f2"}]}),
+    ],
+)
+def test_what_was_done_before_a_refusal_is_told(words: tuple[str, ...], command: str, done: dict[str, Any]) -> None:
+    """As lines at once, or in the one document."""
+    for json_wanted in (False, True):
+        calls = iter([None])
+
+        def refuse_the_second(_: dict[str, Any], calls: Any = calls) -> None:
+            if next(calls, 0) is not None:
+                raise Refused("it", "GenericError", "no")
+
+        shown = a_server(**{command: refuse_the_second}).run(*words, *["--json"] * json_wanted)
+        assert (shown.exit_code, shown.stderr) == (1, "colo-ctl: it: no\n")
+        if json_wanted:
+            assert json.loads(shown.stdout).items() >= done.items()
+        else:
+            assert len(shown.stdout.splitlines()) == 1
+
+
+def test_a_value_that_makes_no_sense_changes_nothing() -> None:
+    server = a_server()
+    shown = server.run("set", "comp0", "compare_timeout=5s", "ack_commit=perhaps")
+    assert (shown.exit_code, server.orders()) == (1, [])
+
+
 def test_an_object_that_is_not_there() -> None:
     shown = a_server().run("set", "nope", "status=off")
     assert (shown.exit_code, shown.stderr) == (1, "colo-ctl: qom-list: Device '/objects/nope' not found\n")

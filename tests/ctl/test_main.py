@@ -66,7 +66,7 @@ def test_every_summary_fits_its_line() -> None:
 @pytest.mark.parametrize("words", JSON_OF_ALL, ids=lambda words: " ".join(words))
 def test_json_is_one_document_whatever_the_subcommand(words: list[str]) -> None:
     server = a_server()
-    server.answers |= {"query-colo-connections": {"connections": [], "total": 0}, "colo-checkpoint": {}}
+    server.answers |= {"query-colo-connections": {"connections": [], "total": 0}, "colo-checkpoint": {"number": 1}}
     server.answers |= {"x-colo-lost-heartbeat": {}}
     server.events = [{"event": "STOP"}]
     for placed in (["--json", *words], [*words, "--json"]):

@@ -27,10 +27,10 @@ SURVIVORS_CHARDEVS = [
 ]
 
 
-def done(outcome: str, id: str = "comp0") -> dict[str, Any]:
+def done(outcome: str, id: str = "comp0", number: int = 4) -> dict[str, Any]:
     return {
         "event": "COLO_CHECKPOINT_DONE",
-        "data": {"id": id, "number": 4, "outcome": outcome, "duration-ms": 1_200},
+        "data": {"id": id, "number": number, "outcome": outcome, "duration-ms": 1_200},
         "timestamp": {"seconds": 1, "microseconds": 0},
     }
 
@@ -39,40 +39,45 @@ def done(outcome: str, id: str = "comp0") -> dict[str, Any]:
 
 
 def test_a_checkpoint_is_asked_for() -> None:
-    server = CannedServer(colo_checkpoint={})
+    server = CannedServer(colo_checkpoint={"number": 4})
     shown = server.run("checkpoint")
     assert shown.exit_code == 0
-    assert shown.stdout.startswith("asked for a checkpoint")
+    assert shown.stdout.startswith("asked for checkpoint 4 (")
     assert server.executed == [("colo-checkpoint", {})]
-    assert json.loads(server.run("checkpoint", "--json").stdout) == {"requested": True}
+    assert json.loads(server.run("checkpoint", "--json").stdout) == {"requested": True, "number": 4}
 
 
 def test_a_checkpoint_of_one_comparer_that_is_waited_for() -> None:
-    server = CannedServer(colo_checkpoint={})
-    server.events = [{"event": "COLO_DIVERGENCE", "data": {}}, done("failed", "comp1"), done("done")]
+    server = CannedServer(colo_checkpoint={"number": 4})
+    server.events = [
+        {"event": "COLO_DIVERGENCE", "data": {}},
+        done("failed", "comp1"),
+        done("failed", number=3),
+        done("done"),
+    ]
     shown = server.run("checkpoint", "comp0", "--wait")
     assert shown.stdout == "checkpoint 4 is done, after 1,200 ms\n"
     assert server.executed == [("colo-checkpoint", {"id": "comp0"})]
 
 
 def test_a_checkpoint_that_was_waited_for_as_json() -> None:
-    server = CannedServer(colo_checkpoint={})
+    server = CannedServer(colo_checkpoint={"number": 4})
     server.events = [done("done")]
     assert json.loads(server.run("checkpoint", "--wait", "--json").stdout)["outcome"] == "done"
 
 
 def test_a_checkpoint_that_fails() -> None:
-    server = CannedServer(colo_checkpoint={})
+    server = CannedServer(colo_checkpoint={"number": 4})
     server.events = [done("failed")]
     shown = server.run("checkpoint", "--wait")
     assert (shown.exit_code, shown.stderr) == (1, "colo-ctl: the checkpoint was not made: failed (the log says why)\n")
 
 
 def test_a_checkpoint_that_does_not_end() -> None:
-    server = CannedServer(colo_checkpoint={})
+    server = CannedServer(colo_checkpoint={"number": 4})
     shown = server.run("checkpoint", "--wait", "--timeout", "5")
     assert shown.exit_code == 1
-    assert shown.stderr.startswith("colo-ctl: the checkpoint has not ended within 5 s")
+    assert shown.stderr.startswith("colo-ctl: checkpoint 4 has not ended within 5 s")
     assert server.clock.seconds == 5
 
 

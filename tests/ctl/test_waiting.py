@@ -28,6 +28,7 @@ def test_a_monitor_without_a_client_is_not_missing() -> None:
     assert missing_for_ready(RUNNING, REPLICA, monitors) == []
     assert all(map(is_monitors, monitors))
     assert not is_monitors(CHARDEVS[1])
+    assert not is_monitors({"label": "compat_monitor9", "used-by": "filter-mirror 'monitor'"})
 
 
 def test_synced_is_a_state() -> None:

@@ -9,7 +9,8 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 
-from colo_twisted.failover.announce import Announcements, Announcing
+from colo_twisted.failover.announce import MOST_AT_ONCE, Announcements, Announcing
+from colo_twisted.options.errors import StartError
 from colo_twisted.packets.announce import announcement
 from colo_twisted.packets.batch import Batch
 
@@ -81,7 +82,7 @@ def test_unless_told_otherwise_there_are_a_few_within_a_second(network: Network)
 
 
 @pytest.mark.parametrize(
-    ("initial", "most", "pause"), [(-50, 20, 0.02), (100, 20, 0.02), (-50, -1, 0.0), (7, 20, 0.007)]
+    ("initial", "most", "pause"), [(-50, 20, 0.01), (100, 20, 0.02), (-50, -1, 0.01), (7, 20, 0.01)]
 )
 def test_numbers_that_make_no_sense_harm_nobody(initial: int, most: int, pause: float) -> None:
     assert Announcing(initial=initial, max=most).pause(1) == pause
@@ -113,6 +114,18 @@ def test_one_with_the_same_id_takes_the_others_place(network: Network, id: str) 
     network.announce(Announcing(100, 100, 2, 0, id=id))
     network.pass_time(1)
     assert network.times == [0.0, 0.01, 0.015, 0.115]
+
+
+def test_so_many_go_on_side_by_side_and_no_more(network: Network) -> None:
+    for number in range(MOST_AT_ONCE):
+        network.announce(Announcing(rounds=2, id=f"a{number}"))
+    with pytest.raises(StartError, match="16 announcements are under way already: wait, or give the id of one"):
+        network.announce(Announcing(rounds=2, id="bob"))
+    network.announce(Announcing(rounds=2, id="a3"))
+    network.announce(Announcing(rounds=1, id="bob"))
+    network.pass_time(1)
+    network.announce(Announcing(rounds=2, id="bob"))
+    assert len(network.clock.getDelayedCalls()) == 1
 
 
 def test_no_rounds_end_what_goes_on(network: Network) -> None:

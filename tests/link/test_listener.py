@@ -176,6 +176,7 @@ def test_an_inherited_connection_is_served() -> Any:
         far.setblocking(False)
         yield from until(lambda: listener.connected)
         yield listener.close()
+        assert not listener.connected
 
 
 def test_an_inherited_connection_that_is_not_used_is_closed() -> None:
@@ -212,6 +213,7 @@ def test_insecure_opens_it_to_all(tmp_path: Path) -> Any:
     for address in (TCPAddress("0.0.0.0", 0), UNIXAddress(f"{tmp_path}/s", True)):
         listener = a_listener(address, insecure=True)
         listener.open()
+        assert str(address) in listener.filename
         yield listener.close()
 
 

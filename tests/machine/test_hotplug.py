@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import capturedLogs
 
 from colo_twisted.events import DeviceDeleted, Event
 from colo_twisted.netfilter.base import FilterProperties
@@ -15,6 +16,7 @@ from colo_twisted.options import ObjectType
 from colo_twisted.options.errors import (
     DuplicateId,
     InUse,
+    NoSuchDescriptor,
     NoSuchReference,
     NotSettable,
     NotThere,
@@ -354,6 +356,30 @@ def test_a_name_that_a_device_was_given_is_taken() -> None:
         house.add("device", "e1000,id=NIC0,netdev=hn1,guest=g1")
     house.add("device", "e1000,netdev=hn1,guest=g1")
     assert set(house.machine.devices) == {"NIC0", "NIC1"}
+
+
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        ("chardev", "socket,id=c9,fd=0"),
+        ("netdev", "tap,id=hn9,fd=0"),
+        ("netdev", "socket,id=hn9,fd=0"),
+        ("netdev", "stream,id=hn9,addr.type=fd,addr.str=0"),
+    ],
+)
+def test_what_is_open_by_now_is_something_of_ours(option: str, line: str) -> None:
+    """The property's own check would be content with many of them."""
+    house = a_house()
+    with pytest.raises(NoSuchDescriptor, match="property 'fd': descriptors are inherited at the start only; got '0'"):
+        house.add(option, line)
+
+
+def test_only_start_up_waits_for_a_first_client() -> None:
+    house = House(GUEST, reactor=MemoryReactorClock()).start()
+    with capturedLogs() as logs:
+        house.add("chardev", "socket,id=c9,host=127.0.0.1,port=1,server=on,wait=on")
+    assert logs == []
+    assert house.machine.status == "running"
 
 
 def test_no_script_runs_while_frames_flow(tmp_path: Path) -> None:

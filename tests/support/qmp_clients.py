@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from twisted.internet.address import UNIXAddress
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IAddress
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
@@ -23,8 +25,8 @@ VERSION = {"qemu": {"major": 0, "minor": 1, "micro": 0}, "package": "p"}
 class Transport(StringTransport):
     """Has Twisted's buffer; what the far end takes of it is up to the test."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self.aborted = False
         self.closed = False
 
@@ -45,11 +47,14 @@ class Transport(StringTransport):
         self.aborted = True
 
 
+LOCAL = UNIXAddress(None)
+
+
 class Caller:
     """A client, and its transport."""
 
-    def __init__(self, monitor: Monitor, negotiate: bool = True) -> None:
-        self.transport = Transport()
+    def __init__(self, monitor: Monitor, negotiate: bool = True, peer: IAddress = LOCAL) -> None:
+        self.transport = Transport(peerAddress=peer)
         self.client: Client = monitor.buildProtocol(None)
         self.client.makeConnection(self.transport)
         self._reactor = monitor.reactor

@@ -70,9 +70,16 @@ class ComparerArguments:
     id: str | None = prop(Kind(), "the colo-compare; not set: the only one there is", default=None)
 
 
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """``number`` is that of the first checkpoint which counts as what was asked for: COLO_CHECKPOINT_DONE has it."""
+
+    number: int
+
+
 @command("colo-checkpoint", "ask for a checkpoint", ComparerArguments)
-def colo_checkpoint(machine: Machine, which: ComparerArguments) -> None:
-    comparer_of(machine, which.id).request_checkpoint(BY_COMMAND)
+def colo_checkpoint(machine: Machine, which: ComparerArguments) -> CheckpointInfo:
+    return CheckpointInfo(comparer_of(machine, which.id).request_checkpoint(BY_COMMAND))
 
 
 def comparer_of(machine: Machine, id: str | None) -> Any:

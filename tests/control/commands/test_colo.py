@@ -91,8 +91,8 @@ def test_a_checkpoint_is_asked_for() -> None:
     client = a_client(f"-chardev fake,id=xen {COMPARE},notify_dev=xen")
     told: list[Event] = []
     client.house.machine.events.subscribe(told.append)
-    assert client("colo-checkpoint") == {}
-    assert client("colo-checkpoint", id="comp0") == {}
+    first = client("colo-checkpoint")["number"]
+    assert client("colo-checkpoint", id="comp0") == {"number": first}  # Xen's primary stands still at its end
     assert {event.name for event in told} >= {"COLO_CHECKPOINT_REQUESTED"}
 
 

@@ -59,7 +59,7 @@ def _mirror_props() -> dict[str, Any]:
         ({"id": "m1", "netdev": "nope"}, "Parameter 'netdev' expects a network backend id"),
         (
             {"id": "m1", "outdev": "n0", "position": "id=nope"},
-            "-object ...,id=m1: property 'position': there is no filter",
+            "filter 'nope' not found",
         ),
         ({"id": "m1", "queue": "up"}, "Parameter 'queue' does not accept value 'up'"),
     ],
