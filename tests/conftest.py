@@ -7,6 +7,7 @@ Hypothesis makes the same examples in every run, or with COLO_LONG set many rand
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 from typing import Any
 
@@ -17,6 +18,10 @@ _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile("colo", derandomize=True, deadline=None, max_examples=40, suppress_health_check=_SLOW)
 settings.register_profile("colo-long", deadline=None, max_examples=2000, suppress_health_check=_SLOW)
 settings.load_profile("colo-long" if os.environ.get("COLO_LONG") else "colo")
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a shell's background job, and in all that it starts
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

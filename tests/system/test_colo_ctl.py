@@ -92,7 +92,7 @@ def test_the_socket_is_its_owners_alone() -> None:
 def test_status_names_the_process_and_shows_the_chain(colo: Colo) -> None:
     shown = colo_ctl(colo, "status", "--interval", "0.1", status=problem_status(colo))
     assert shown.startswith("alpha: no replication, running, ")
-    assert "netdev hn0   stream up, guest g0 up, offloads off" in shown
+    assert "netdev hn0   stream up, nobody connected, guest g0 up, nobody connected, offloads off" in shown
     assert "in 0 frames/s, 0 B/s; out 0 frames/s, 0 B/s" in shown
     assert "network > guest" in shown
 
@@ -128,7 +128,9 @@ def test_a_device_is_plugged_into_a_netdev_that_was_added(colo: Colo, tmp_path: 
     ends = [f"stream,id={id},server=on,addr.type=unix,addr.path={tmp_path}/{id}" for id in ("st1", "st2")]
     colo_ctl(colo, "add", "netdev", *ends)
     colo_ctl(colo, "add", "device", "e1000,id=e1,netdev=st1,guest=st2")
-    assert "netdev st1   stream up, guest st2 up" in colo_ctl(colo, "status", "--no-rates", status=problem_status(colo))
+    assert "netdev st1   stream up, nobody connected, guest st2 up" in colo_ctl(
+        colo, "status", "--no-rates", status=problem_status(colo)
+    )
     colo_ctl(colo, "del", "device", "e1")
     colo_ctl(colo, "del", "netdev", "st2", "st1")
     assert [chain["netdev"] for chain in colo.qmp("query-chain")] == ["hn0"]
