@@ -187,8 +187,8 @@ class Tap:
 
     @property
     def down(self) -> bool:
-        """Whether the last frame for it found the interface down."""
-        return self._dropped_while_down > 0
+        """Whether the interface is down; no frame need have come for it."""
+        return self._fd >= 0 and not (self._gone or self._waiting or self._tun.takes_packets(self._fd))
 
     # from the kernel
 

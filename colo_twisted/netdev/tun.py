@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import select
 import socket
 import struct
 from dataclasses import dataclass
@@ -78,6 +79,9 @@ class ITun(Interface):
     def set_carrier(fd: int, on: bool) -> None:
         """Whether the interface's user sees a carrier."""
 
+    def takes_packets(fd: int) -> bool:
+        """Whether the interface is up, in whichever network namespace, and the kernel takes a packet for it now."""
+
     def set_queue(name: str, length: int) -> None:
         """How many packets the kernel keeps until they are read; it drops those beyond."""
 
@@ -130,6 +134,11 @@ class KernelTun:
 
     def set_carrier(self, fd: int, on: bool) -> None:
         fcntl.ioctl(fd, _TUNSETCARRIER, struct.pack("=i", on))
+
+    def takes_packets(self, fd: int) -> bool:
+        poll = select.poll()  # a TAP that is down isn't writable, since Linux 5.2; a name would be looked for here only
+        poll.register(fd, select.POLLOUT)
+        return bool(poll.poll(0))
 
     def set_queue(self, name: str, length: int) -> None:
         _interface_ioctl(_SIOCSIFTXQLEN, _interface_request(name, struct.pack("=i", length)))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from types import SimpleNamespace
 from typing import Any
 
@@ -264,24 +262,19 @@ def test_a_link_that_is_off() -> None:
     assert problems(house.machine) == []
 
 
-def test_a_tap_that_is_down_or_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tap_that_is_down_or_gone() -> None:
     fake = FakeMachine()
     fake.reactor.removeReader = fake.reactor.removeWriter = lambda _: None
-    tap = Tap(TapProperties(id="hn0", ifname="tap7", script="", downscript=""), fake, MemoryTun())
+    tun = MemoryTun()
+    tap = Tap(TapProperties(id="hn0", ifname="tap7", script="", downscript=""), fake, tun)
     machine: Any = SimpleNamespace(netdevs={"hn0": tap, "fake": FakeNetdev()})
     tap.open(False)
     assert not list(advice.taps_down(machine))
-
-    def down(fd: int, data: bytes) -> int:
-        raise OSError(errno.EIO, "is down")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "write", down)
-        tap.send(batch_of(packet("x")))
+    tun.up = False
     assert list(advice.taps_down(machine)) == [
         Problem("TAP tap7 of netdev 'hn0' is down", "ip link set tap7 up, in the namespace where it is")
     ]
-    tap.send(batch_of(packet("x")))
+    tun.up = True
     assert not list(advice.taps_down(machine))
     tap.connectionLost(Failure(ConnectionLost()))
     assert list(advice.taps_down(machine)) == [

@@ -85,6 +85,15 @@ class TunContract:
         self.tun.set_address(opened.name, bytes.fromhex("525400abcdef"))
         self.tun.set_queue(opened.name, 5000)
 
+    def set_up(self, tap: OpenedTap, up: bool) -> None:
+        raise AssertionError("a subclass knows")
+
+    def test_one_that_is_down_takes_no_packets(self, opened: OpenedTap) -> None:
+        self.set_up(opened, True)
+        assert self.tun.takes_packets(opened.fd)
+        self.set_up(opened, False)
+        assert not self.tun.takes_packets(opened.fd)
+
     def test_a_missing_bridge_is_an_error(self, opened: OpenedTap) -> None:
         with pytest.raises(OSError, match=r".+"):
             self.tun.add_to_bridge(opened.name, "nosuchbridge0")
@@ -103,6 +112,9 @@ class TestMemoryTun(TunContract):
     def as_far_end_sends(self, packet: bytes) -> bytes:
         return bytes(TAP_HEADER_SIZE) + packet
 
+    def set_up(self, tap: OpenedTap, up: bool) -> None:
+        self.tun.up = up
+
 
 class TestKernelTun(TunContract):
     @pytest.fixture(autouse=True)
@@ -115,6 +127,9 @@ class TestKernelTun(TunContract):
         far = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         far.bind((tap.name, 0x88B5))
         return far
+
+    def set_up(self, tap: OpenedTap, up: bool) -> None:
+        run("ip", "link", "set", tap.name, "up" if up else "down")
 
     def test_an_interface_is_found_and_its_state_seen(self, opened: OpenedTap) -> None:
         assert interface_exists(opened.name)

@@ -52,6 +52,13 @@ class Node:
         self.service = self._lan.stack.enter_context(serving(self.name, self.guest, self._lan.folder))
         self.service.wait_for_output("serving")
 
+    def wait_link(self) -> None:
+        """Until its process, which must run, has seen the guest's link up again: one that is moved goes down."""
+        wait_until(lambda: not self._tap_problems(), f"{self.name} seeing its guest's link")
+
+    def _tap_problems(self) -> list[str]:
+        return [problem["what"] for problem in self.replica()["problems"] if problem["what"].startswith("TAP ")]
+
     def kill(self) -> None:
         """As when the power fails: the process, with it all links of the guest, and the guest."""
         for process in (self.colo, self.service):

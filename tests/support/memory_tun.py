@@ -27,6 +27,7 @@ class MemoryTun:
         self.carriers: dict[int, bool] = {}
         self.bridges: dict[str, str] = {}
         self.bridge_names = {"br0"}
+        self.up = True  # all its interfaces
         self._adoptable: dict[int, OpenedTap] = {}
 
     def open(self, name: str, vnet_hdr: bool) -> OpenedTap:
@@ -54,6 +55,9 @@ class MemoryTun:
 
     def set_carrier(self, fd: int, on: bool) -> None:
         self.carriers[fd] = on
+
+    def takes_packets(self, fd: int) -> bool:
+        return self.up
 
     def set_queue(self, name: str, length: int) -> None:
         self.queues[name] = length

@@ -57,6 +57,7 @@ def join(lan: Lan, name: str, procedures: Procedures, primary: Node) -> Node:
     node = lan.add(name)
     node.start(procedures.secondary.format(primary_ip=primary.address))
     node.start_guest()
+    node.wait_link()
     return node
 
 
