@@ -119,7 +119,6 @@ def _after(text: str, places: Iterable[str], more: str) -> str:
 
 OURS = Procedures(
     primary="""
-        -name primary
         -chardev socket,id=mirror0,host=0.0.0.0,port=9003,server,nowait
         -chardev socket,id=compare1,host=0.0.0.0,port=9004,server,nowait
         -chardev socket,id=peer0,host=0.0.0.0,port=9006,server,nowait
@@ -133,7 +132,6 @@ OURS = Procedures(
         -object colo-peer,id=cp0,chardev=peer0,role=primary
     """,
     secondary="""
-        -name secondary
         -chardev socket,id=red0,host={primary_ip},port=9003,reconnect=1
         -chardev socket,id=red1,host={primary_ip},port=9004,reconnect=1
         -chardev socket,id=peer0,host={primary_ip},port=9006,reconnect=1

@@ -40,7 +40,8 @@ class Node:
         lan, tap = self._lan, f"lan-{self.name}"
         netdev = f"-netdev tap,id=hn0,vhost=off,ifname={tap},{NO_SCRIPTS}"
         device = f"-device rtl8139,id=e0,netdev=hn0,mac={GUEST_MAC}"
-        words = [*netdev.split(), *device.split(), *options.split()]
+        name = "" if "-name" in options else f"-name {self.name}"
+        words = [*name.split(), *netdev.split(), *device.split(), *options.split()]
         self.colo = lan.stack.enter_context(Colo(words, lan.folder, self.name, self.host.name))
         self.monitor = lan.stack.enter_context(Monitor(self.colo.control))
         lan.switch.take(tap, self.host)

@@ -84,7 +84,7 @@ def query_colo_replica(machine: Machine, _: Nothing) -> ReplicaInfo:
         mode=machine.colo.mode,  # type: ignore[arg-type]
         state=status.state,
         reason=status.reason,
-        since=status.seconds,
+        since=round(status.seconds, 3),
         id=status.id or None,
         channels=[ChannelInfo(name, connected) for name, connected in _channels(machine, comparer)],
         peer=_peer(machine),
@@ -212,7 +212,7 @@ def _divergences(comparer: Any, now: float, packets: bool) -> Iterator[Divergenc
         yield DivergenceInfo(
             compare=comparer.id,
             number=kept.number,
-            ago=max(0.0, now - kept.when),
+            ago=round(max(0.0, now - kept.when), 3),
             kind=kept.kind,
             connection=key_text(kept.key),
             sequence=kept.seq,
