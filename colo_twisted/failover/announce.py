@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IDelayedCall
 
+from colo_twisted.interfaces import IMachine
 from colo_twisted.options.errors import StartError
 from colo_twisted.packets.announce import announcement
 from colo_twisted.packets.batch import Batch
 from colo_twisted.reporting import Reporter
-
-if TYPE_CHECKING:
-    from colo_twisted.machine import Machine
-    from colo_twisted.netfilter.chain import Chain
-
 
 MOST_AT_ONCE = 16  # with different ids
 SHORTEST_PAUSE = 0.01  # seconds
@@ -51,7 +45,7 @@ class Announcing:
 class Announcements:
     """Those that are under way, by id."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: IMachine) -> None:
         self._machine = machine
         self._report = Reporter("announce-self")
         self._next: dict[str, IDelayedCall] = {}
@@ -85,7 +79,9 @@ class Announcements:
         @param unknown: netdevs whose guest's address wasn't known, and of which the log has been told.
         """
         self._next.pop(wanted.id, None)
-        for id, chain in self._chains(wanted):
+        for id, device, chain in self._machine.guests():
+            if not (wanted.interfaces is None or id in wanted.interfaces or device in wanted.interfaces):
+                continue
             if chain.guest_address is not None:
                 chain.announce(Batch.from_packets([announcement(chain.guest_address)]))
             elif id not in unknown:
@@ -97,12 +93,3 @@ class Announcements:
         if rounds_done < wanted.rounds:
             pause = wanted.pause(rounds_done)
             self._next[wanted.id] = self._machine.reactor.callLater(pause, self._round, wanted, rounds_done, unknown)
-
-    def _chains(self, wanted: Announcing) -> Iterator[tuple[str, Chain]]:
-        """The chains that have a guest and are asked for, by their netdevs' ids."""
-        devices = {device.chain: id for id, device in self._machine.devices.items()}
-        for id, chain in self._machine.chains.items():
-            if chain.guest is None:
-                continue
-            if wanted.interfaces is None or id in wanted.interfaces or devices.get(chain) in wanted.interfaces:
-                yield id, chain

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from colo_twisted.events import ColoExit, Event, Failover, ReplicaState, Shutdown
 from colo_twisted.failover.announce import Announcements, Announcing
 from colo_twisted.failover.state import StateError
-from colo_twisted.interfaces import ICheckpointed, IColoPeer, IComparer
+from colo_twisted.interfaces import ICheckpointed, IColoPeer, IComparer, IMachine
 from colo_twisted.netfilter.drop import FilterDrop
 from colo_twisted.netfilter.mirror import FilterMirror
 from colo_twisted.netfilter.redirector import FilterRedirector
 from colo_twisted.options.errors import OptionError
 from colo_twisted.reporting import Reporter
-
-if TYPE_CHECKING:
-    from colo_twisted.machine import Machine
 
 PRIMARY, SECONDARY, NONE = "primary", "secondary", "none"
 REQUEST = "request"
@@ -59,7 +56,7 @@ class ColoMode:
     @ivar reason: why it has ended: 'request'; 'none' while it hasn't. (QEMU knows 'error' and 'processing' too.)
     """
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: IMachine) -> None:
         self.mode = NONE
         self.last_mode = NONE
         self.reason = NONE

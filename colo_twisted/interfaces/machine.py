@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from zope.interface import Attribute, Interface
@@ -18,6 +18,7 @@ class IMachine(Interface):
     reactor: Any = Attribute("The reactor.")
     monotonic: Callable[[], float] = Attribute("The time in seconds, whatever becomes of the wall clock.")
     events: Events = Attribute("Where to tell what happens.")
+    objects: Mapping[str, IObject] = Attribute("All objects by id, once all are built.")
     object_watchers: list[Callable[[], None]] = Attribute("Each is called when an object was added or removed.")
 
     def chardev(id: str) -> IChardev:
@@ -31,6 +32,16 @@ class IMachine(Interface):
 
     def providers(interface: type[Interface]) -> list[Any]:
         """All objects that provide an interface, once all are built."""
+
+    def guests() -> list[tuple[str, str, IChain]]:
+        """The guests that are plugged in: each one's netdev and device by id, and its chain."""
+
+    def change(id: str, name: str, value: Any) -> None:
+        """
+        Give an object's property another value.
+
+        @raise OptionError: NotThere, NotSettable or what the object says.
+        """
 
 
 class IObjectType(Interface):

@@ -15,7 +15,7 @@ from zope.interface import implementer
 from colo_twisted import counters
 from colo_twisted.events import Events, Shutdown
 from colo_twisted.failover.mode import ColoMode
-from colo_twisted.interfaces import IChardev, IMachine, IObject
+from colo_twisted.interfaces import IChain, IChardev, IMachine, IObject
 from colo_twisted.machine import wiring
 from colo_twisted.machine.hotplug import Hotplug
 from colo_twisted.machine.parts import Parts
@@ -71,6 +71,9 @@ class Machine(Parts, Service):
 
     def providers(self, interface: Any) -> list[Any]:
         return [made for made in self.objects.values() if interface.providedBy(made)]
+
+    def guests(self) -> list[tuple[str, str, IChain]]:
+        return [(device.chain.network.id, device.id, device.chain) for device in self.devices.values()]
 
     # open, start, stop
 

@@ -62,8 +62,6 @@ class Running(FakeMachine):
         super().__init__()
         self.the_chain.guest = object()
         self.the_chain.guest_address = MAC
-        self.chains = {"hn0": self.the_chain}
-        self.devices: dict[str, Any] = {}
         self.changed: list[tuple[str, str, object]] = []
         self.colo = ColoMode(self)  # type: ignore[arg-type]
 
@@ -86,6 +84,9 @@ class Running(FakeMachine):
     def _watched(self) -> None:
         for watcher in self.object_watchers:
             watcher()
+
+    def guests(self) -> list[tuple[str, str, Any]]:
+        return [("hn0", "e0", self.the_chain)]
 
     def change(self, id: str, name: str, value: object) -> None:
         setattr(self.objects[id], name, value)
