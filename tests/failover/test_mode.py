@@ -85,9 +85,6 @@ class Running(FakeMachine):
         for watcher in self.object_watchers:
             watcher()
 
-    def guests(self) -> list[tuple[str, str, Any]]:
-        return [("hn0", "e0", self.the_chain)]
-
     def change(self, id: str, name: str, value: object) -> None:
         setattr(self.objects[id], name, value)
         self.changed.append((id, name, value))

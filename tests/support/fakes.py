@@ -169,6 +169,12 @@ class FakeMachine:
     def providers(self, interface: Any) -> list[Any]:
         return [made for made in self.objects.values() if interface.providedBy(made)]
 
+    def guests(self) -> list[tuple[str, str, Any]]:
+        return [("hn0", "e0", self.the_chain)]
+
+    def change(self, id: str, name: str, value: Any) -> None:
+        setattr(self.objects[id], name, value)
+
 
 def recording_front_end(vnet_hdr: bool = False) -> tuple[FrontEnd, list[Batch], list[bool], list[bool]]:
     """A front end, what it received, when its peer came and went, and when there was pressure."""

@@ -298,7 +298,8 @@ def test_what_is_allowed_is_open(tmp_path: Path) -> None:
     words = [*PARTS, "-qmp", f"tcp:0.0.0.0:{port},server=on,wait=off,insecure=on"]
     with Colo(words, tmp_path), Bare(socket.create_connection(("127.0.0.1", port))) as client:
         client.negotiate()
-        assert client.ask(b'{"execute":"query-name"}') == {"return": {}}
+        client.say(b'{"execute":"query-status"}')
+        assert client.line()["return"]["status"] == "running"
 
 
 # word by word what QEMU says
