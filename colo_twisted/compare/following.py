@@ -65,6 +65,8 @@ class Following:
         self._waits_for = ""
         self._followed = False  # whether it ever was
         self._patience = Countdown(reactor)
+        self._unanswered = 0  # requests about single connections
+        self._naming = Countdown(reactor)  # until the first of them has waited for too long
 
     @property
     def state(self) -> str:
@@ -107,11 +109,13 @@ class Following:
         """Let compare_timeout be so many seconds, for what waits already too."""
         self._timeout = timeout
         self._patience.last(timeout)
+        self._naming.last(timeout)
 
     def stop(self) -> None:
         """Wait for nothing any more."""
         self._losses += 1
         self._patience.end()
+        self._naming.end()
 
     def secondary_invalid(self, reason: str) -> None:
         """A checkpoint has failed: the secondary's guest stands still until one is made."""
@@ -260,7 +264,25 @@ class Following:
         if self.peer is None:
             self._let_go(True, unnamed)
         else:
-            self.peer.name_unprotected([flow.key for flow in unnamed]).addCallback(self._let_go, unnamed)
+            self._unanswered += 1
+            if not self._naming.running:
+                self._naming.begin(self._timeout, self._never_answered)
+            answer = self.peer.name_unprotected([flow.key for flow in unnamed])
+            answer.addCallback(self._answered_names).addCallback(self._let_go, unnamed)
+
+    def _answered_names(self, is_there: bool) -> bool:
+        """It lives: what it was told later has its own time."""
+        self._naming.end()
+        self._unanswered -= 1
+        if self._unanswered:
+            self._naming.begin(self._timeout, self._never_answered)
+        return is_there
+
+    def _never_answered(self) -> None:
+        """It can't take over for as long as it doesn't go on, but nobody here knows that: SEMANTICS calls it lost."""
+        if self._flows.gate == FOLLOWING:
+            text = "the secondary does not answer"
+            self._lose(f"lost: {text}: what is open becomes unprotected", text)
 
     def _let_go(self, _: bool, flows: list[Any]) -> None:
         now = self._monotonic()

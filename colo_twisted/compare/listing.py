@@ -11,11 +11,15 @@ from colo_twisted.packets.keys import key_text
 from colo_twisted.packets.page import Page
 
 
+CLOSING = "closing"
+
+
 def page(flows: FlowTable, start: int, most: int, now: float) -> Page:
     """
     At most so many, from that place on, oldest first.
 
-    A row has ``connection``, in words; ``state``, one of protection.NAMES; ``held-packets`` of either side, and what
+    A row has ``connection``, in words; ``state``, one of protection.NAMES, or CLOSING for one that the primary's guest
+    has ended, and that is kept for repetitions, ten minutes at most; ``held-packets`` of either side, and what
     these cost, ``held-bytes``; and ``idle``: seconds since its last packet.
     """
     return Page([_row(flow, now) for flow in flows.some(start, most)], len(flows))
@@ -24,7 +28,7 @@ def page(flows: FlowTable, start: int, most: int, now: float) -> Page:
 def _row(flow: Flow, now: float) -> dict[str, Any]:
     return {
         "connection": key_text(flow.key),
-        "state": NAMES[flow.protection],
+        "state": CLOSING if flow.ended else NAMES[flow.protection],
         "held-packets": flow.primary_count + flow.secondary_count,
         "held-bytes": flow.held_bytes,
         "idle": max(0.0, now - flow.last_used),

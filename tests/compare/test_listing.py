@@ -6,7 +6,7 @@ import pytest
 
 from colo_twisted.packets.comparing.protection import NAMES
 from tests.support.compare_bench import PEER, followed, segment
-from tests.support.segments import ACK, SYN
+from tests.support.segments import ACK, FIN, SYN
 
 
 def test_a_row_says_how_a_connection_stands() -> None:
@@ -27,6 +27,14 @@ def test_a_row_says_how_a_connection_stands() -> None:
     }
     assert row["held-bytes"] > 0
     assert (bench.compare.held_packets, bench.compare.held_bytes) == (1, row["held-bytes"])
+
+
+def test_one_that_the_guest_has_ended_is_closing() -> None:
+    bench = followed()
+    bench.open_connection()
+    bench.secondary(segment(101, flags=ACK | FIN))
+    bench.primary(segment(101, flags=ACK | FIN))
+    assert [row["state"] for row in bench.compare.connections(0, 10).rows] == ["closing"]
 
 
 def test_the_secondarys_that_wait_are_held_too() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from colo_twisted.events import ReplicaState
 from colo_twisted.interfaces import Outcome
-from tests.support.compare_bench import CHECKPOINTER, PEER, TIMEOUT, Bench, followed, segment
+from tests.support.compare_bench import A_LITTLE, CHECKPOINTER, PEER, TIMEOUT, Bench, followed, segment
 from tests.support.segments import ACK, SYN
 
 BOTH = f"{PEER} {CHECKPOINTER}"
@@ -98,6 +98,34 @@ def test_a_silent_secondary_is_named() -> None:
         bench.primary(segment(101, b"answer", port=port))
         bench.wait(TIMEOUT + 1)
     assert bench.compare.reason.startswith("secondary_in is silent")
+
+
+def test_a_secondary_that_is_not_heard_of_when_a_single_connection_is_named_is_lost() -> None:
+    """A process that was stopped keeps its connections open, and with one client nothing else would tell."""
+    bench = followed(",on_divergence=release", PEER)
+    peer = bench.house.object("peer0")
+    diverge(bench)
+    bench.wait(TIMEOUT - A_LITTLE)
+    assert bench.compare.state == "synced"
+    bench.wait(2 * A_LITTLE)
+    assert bench.compare.state == "lost"
+    assert bench.compare.reason.startswith("the secondary does not answer; nothing leaves until")
+    peer.answer()
+    assert bench.compare.state == "joining"
+    peer.answer()
+    assert bench.compare.state == "synced"
+
+
+def test_each_naming_has_its_own_time() -> None:
+    bench = followed(",on_divergence=release", PEER)
+    peer = bench.house.object("peer0")
+    diverge(bench)
+    bench.wait(TIMEOUT / 2)
+    diverge(bench, 40001)
+    bench.wait(TIMEOUT / 2 - A_LITTLE)
+    peer.answer()
+    bench.wait(TIMEOUT)
+    assert bench.compare.state == "synced"
 
 
 def test_since_is_when_it_came_into_that_state() -> None:

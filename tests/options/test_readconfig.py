@@ -31,7 +31,7 @@ def example(name: str, folder: Path) -> str:
 
 EXAMPLES = {
     "primary.conf": ["filter-mirror", "filter-redirector", "filter-redirector", "colo-compare", "colo-peer"],
-    "secondary.conf": ["filter-redirector", "filter-redirector", "filter-rewriter", "colo-peer"],
+    "secondary.conf": ["filter-drop", "filter-redirector", "filter-redirector", "filter-rewriter", "colo-peer"],
 }
 """An example's objects, in the order of a packet's way."""
 

@@ -89,18 +89,20 @@ DOCUMENTED = Procedures(
 )
 
 
-# ours: pairs for the loopback sockets, a colo-peer, and vnet headers everywhere
+# ours: pairs for the loopback sockets, a colo-peer, a gate that keeps the network off the secondary's guest, and vnet
+# headers everywhere
 
 _PAIRS_FOR_SOCKETS = (
     "{'execute': 'chardev-add', 'arguments':{ 'id': 'compare0', 'backend': {'type': 'pair', 'data': {'peer': 'compare0-0' } } } }",
     "{'execute': 'chardev-add', 'arguments':{ 'id': 'compare_out', 'backend': {'type': 'pair', 'data': {'peer': 'compare_out0' } } } }",
 )
-_PEER_GOES = (
+_GATE_AND_PEER_GO = (
+    "{'execute': 'object-del', 'arguments':{ 'id': 'gate0' } }",
     "{'execute': 'object-del', 'arguments':{ 'id': 'cp0' } }",
     "{'execute': 'chardev-remove', 'arguments':{ 'id': 'peer0' } }",
 )
 _PEER_COMES = (
-    "{'execute': 'chardev-add', 'arguments':{ 'id': 'peer0', 'backend': {'type': 'socket', 'data': {'addr': { 'type': 'inet', 'data': { 'host': '0.0.0.0', 'port': '9006' } }, 'server': true } } } }",
+    "{'execute': 'chardev-add', 'arguments':{ 'id': 'peer0', 'backend': {'type': 'socket', 'data': {'addr': { 'type': 'inet', 'data': { 'host': '0.0.0.0', 'port': '9005' } }, 'server': true } } } }",
     "{'execute': 'object-add', 'arguments':{ 'qom-type': 'colo-peer', 'id': 'cp0', 'chardev': 'peer0', 'role': 'primary' } }",
 )
 
@@ -121,7 +123,7 @@ OURS = Procedures(
     primary="""
         -chardev socket,id=mirror0,host=0.0.0.0,port=9003,server,nowait
         -chardev socket,id=compare1,host=0.0.0.0,port=9004,server,nowait
-        -chardev socket,id=peer0,host=0.0.0.0,port=9006,server,nowait
+        -chardev socket,id=peer0,host=0.0.0.0,port=9005,server,nowait
         -chardev pair,id=compare0,peer=compare0-0
         -chardev pair,id=compare_out,peer=compare_out0
         -object filter-mirror,id=m0,netdev=hn0,queue=tx,outdev=mirror0,vnet_hdr_support
@@ -134,7 +136,8 @@ OURS = Procedures(
     secondary="""
         -chardev socket,id=red0,host={primary_ip},port=9003,reconnect=1
         -chardev socket,id=red1,host={primary_ip},port=9004,reconnect=1
-        -chardev socket,id=peer0,host={primary_ip},port=9006,reconnect=1
+        -chardev socket,id=peer0,host={primary_ip},port=9005,reconnect=1
+        -object filter-drop,id=gate0,netdev=hn0,queue=tx
         -object filter-redirector,id=f1,netdev=hn0,queue=tx,indev=red0,vnet_hdr_support
         -object filter-redirector,id=f2,netdev=hn0,queue=rx,outdev=red1,vnet_hdr_support
         -object filter-rewriter,id=rew0,netdev=hn0,queue=all,vnet_hdr_support
@@ -142,7 +145,7 @@ OURS = Procedures(
     """,
     primary_failover=DOCUMENTED.primary_failover,
     primary_resume=_carrying(DOCUMENTED.primary_resume),
-    secondary_failover=(*DOCUMENTED.secondary_failover[:7], *_PAIRS_FOR_SOCKETS, *_PEER_GOES),
+    secondary_failover=(*DOCUMENTED.secondary_failover[:7], *_PAIRS_FOR_SOCKETS, *_GATE_AND_PEER_GO),
     secondary_resume=(*_PEER_COMES, *_carrying(DOCUMENTED.secondary_resume)),
 )
 

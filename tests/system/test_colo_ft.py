@@ -64,6 +64,12 @@ def idle(lan: Lan, name: str) -> Iterator[Process]:
         yield visitor
 
 
+def check_gate(secondary: Node, procedures: Procedures) -> None:
+    """The switch sends what is for all to the secondary's TAP too; its guest has it from the primary alone."""
+    if "gate0" in procedures.secondary:
+        assert secondary.colo.counters()["object gate0"]["dropped_by_gate"] >= 1
+
+
 def let_go_on(lan: Lan, name: str) -> None:
     (lan.folder / f"{name} goes on").touch()
 
@@ -98,6 +104,7 @@ def fail_over(lan: Lan, primary: Node, secondary: Node, procedures: Procedures) 
         primary.kill()
         assert transfers.popen.poll() is None
         secondary.monitor.wait_for("COLO_CHARDEV_DISCONNECTED", id="red1")
+        check_gate(secondary, procedures)
         secondary.type(*procedures.secondary_failover)
         let_go_on(lan, secondary.name)
         finish(transfers, silent)

@@ -21,21 +21,21 @@ MB = 1_000_000
 FAILOVER = """\
 status --no-rates
 failover --yes
-del object f2 f1 cp0
+del object f2 f1 gate0 cp0
 del chardev red1 red0 peer0
 add chardev socket,id=mirror0,host=0.0.0.0,port=9003,server=on,wait=off
 add chardev socket,id=compare1,host=0.0.0.0,port=9004,server=on,wait=off
-add chardev socket,id=peer0,host=0.0.0.0,port=9006,server=on,wait=off
+add chardev socket,id=peer0,host=0.0.0.0,port=9005,server=on,wait=off
 add chardev pair,id=compare0,peer=compare0-0
 add chardev pair,id=compare_out,peer=compare_out0
 status --no-rates
 """
 RESUME = """\
 add object colo-peer,id=cp0,chardev=peer0,role=primary
+add object colo-compare,id=comp0,primary_in=compare0-0,secondary_in=compare1,outdev=compare_out0,{vnet}
 add object filter-mirror,id=m0,insert=before,position=id=rew0,netdev=hn0,queue=tx,outdev=mirror0,{vnet}
 add object filter-redirector,id=redire0,insert=before,position=id=rew0,netdev=hn0,queue=rx,indev=compare_out,{vnet}
 add object filter-redirector,id=redire1,insert=before,position=id=rew0,netdev=hn0,queue=rx,outdev=compare0,{vnet}
-add object colo-compare,id=comp0,primary_in=compare0-0,secondary_in=compare1,outdev=compare_out0,{vnet}
 wait synced --timeout 60
 status --no-rates
 """

@@ -80,14 +80,14 @@ class FlowTable:
 
     @property
     def unprotected(self) -> int:
-        """How many flows are known that the secondary doesn't follow, those aside that a rule lets pass."""
+        """How many flows are open that the secondary doesn't follow, those aside that a rule lets pass."""
         return self._count_unprotected()
 
     def _count_unprotected(self) -> int:
         """Apart from the property, whose loop could not be compiled to C's types, and takes half as long again."""
         count = 0
         for flow in self.all():
-            if flow.protection == UNPROTECTED or flow.protection == NAMING:
+            if not flow.ended and (flow.protection == UNPROTECTED or flow.protection == NAMING):
                 count += 1
         return count
 

@@ -94,6 +94,8 @@ def test_those_that_the_secondary_does_not_follow_are_counted() -> None:
         bench.open(at=port)
         flows.all()[-1].protection = protection
     assert flows.unprotected == 2
+    flows.all()[-1].ended = True
+    assert flows.unprotected == 1
 
 
 def test_a_rule_counts_for_what_it_fits_only() -> None:
