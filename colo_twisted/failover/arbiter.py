@@ -1,0 +1,319 @@
+"""
+Which of the two sides may speak to the network: a transition table, and what must be on the disk before a row takes
+effect. No clock, no connection, no command of its own.
+
+SEMANTICS ('Failover') is what the rows come from; README shows the same table.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+
+PRIMARY, SECONDARY = "primary", "secondary"
+
+
+class State(enum.Enum):
+    """How a side stands; the values are what an operator reads."""
+
+    SHUT = "shut"  # it must not speak
+    JOINING = "joining"  # the secondary may not take over; the primary speaks
+    SYNCED = "synced"  # the secondary may take over; the primary speaks
+    LOST = "lost"  # the other is silent, and nobody here knows whether it speaks, or will; the primary is silent too
+    ALONE = "alone"  # it speaks, and the other must not
+    TAKEN_OVER = "taken-over"  # the same, of what was a secondary
+
+
+SPEAKING = {State.JOINING, State.SYNCED, State.ALONE, State.TAKEN_OVER}
+"""The states in which a primary speaks. (A secondary is a primary once it has taken over.)"""
+
+
+class Event(enum.Enum):
+    """What happens to a side; the values are the table's words."""
+
+    CONFIRMED = "the other says that this side may go on"
+    OVERRULED = "the other has the higher epoch, or the better right at equal ones"
+    RENEWED = "another process has taken the other's place"
+    OFFERED = "new connections are to be protected"  # a primary is about to say so
+    ENTITLED = "the primary protects new connections"  # a secondary hears it
+    REVOKED = "the secondary is not to take over"  # it knows, and the primary knows that it does
+    SILENT = "the other is silent"
+    CLOSED = "the other's process is dead, or has said goodbye"
+    UNFENCED = "the other is silent, and the configuration says that this is enough"
+    FENCED = "the fence command says that the other is off"
+    WORD = "an operator says that the other is lost"
+    GUEST_DIED = "this side's guest has died"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """
+    What outlives a process.
+
+    @ivar role: the side's; that of a secondary that has taken over is 'primary'.
+    @ivar epoch: counts changes of who speaks; of two that meet the higher one is right.
+    @ivar partner: whether there was another side ever since.
+    @ivar solo: whether it has gone on without the other since they were last synced.
+    @ivar was: its role when they were last synced, '' before.
+    """
+
+    role: str
+    epoch: int = 0
+    partner: bool = False
+    solo: bool = False
+    was: str = ""
+
+
+@dataclass(frozen=True)
+class Other:
+    """
+    The other side, by its own word.
+
+    ``takes_over``: whether it may, as a secondary, without an operator; ``unfenced``: and without a fence.
+    """
+
+    role: str
+    epoch: int
+    solo: bool
+    was: str
+    takes_over: bool
+    unfenced: bool
+
+
+@dataclass(frozen=True)
+class Policy:
+    """
+    What a side does without an operator.
+
+    @ivar takeover: as a secondary: 'auto', 'unfenced', 'strict' or 'manual'.
+    @ivar alone: as a primary: 'auto', 'unfenced' or 'manual'.
+    @ivar fences: whether there is a fence command.
+    """
+
+    takeover: str = "manual"
+    alone: str = "manual"
+    fences: bool = False
+
+    @property
+    def takes_over(self) -> bool:
+        """Whether a secondary may take over without an operator."""
+        return self.takeover != "manual"
+
+
+@dataclass(frozen=True)
+class Row:
+    """
+    One transition of a side in ``state``.
+
+    @ivar goes: the state that follows; LOST for a side that has to fence or to wait first.
+    @ivar solo: the epoch rises and the side is solo from now on, on the disk before it speaks.
+    """
+
+    role: str
+    state: State
+    event: Event
+    goes: State
+    solo: bool = False
+
+
+def _rows(role: str, states: str, event: Event, goes: State, solo: bool = False) -> list[Row]:
+    return [Row(role, State(state), event, goes, solo) for state in states.split()]
+
+
+TABLE: tuple[Row, ...] = (
+    # a primary, or a survivor
+    *_rows(PRIMARY, "shut", Event.CONFIRMED, State.JOINING),
+    *_rows(PRIMARY, "lost", Event.CONFIRMED, State.SYNCED),
+    *_rows(PRIMARY, "joining alone taken-over", Event.OFFERED, State.SYNCED),
+    *_rows(PRIMARY, "synced", Event.REVOKED, State.JOINING),
+    *_rows(PRIMARY, "synced lost", Event.RENEWED, State.JOINING),
+    *_rows(PRIMARY, "synced", Event.SILENT, State.LOST),
+    *_rows(PRIMARY, "synced lost", Event.CLOSED, State.ALONE, solo=True),
+    *_rows(PRIMARY, "lost", Event.UNFENCED, State.ALONE, solo=True),
+    *_rows(PRIMARY, "shut lost", Event.FENCED, State.ALONE, solo=True),
+    *_rows(PRIMARY, "shut joining synced lost", Event.WORD, State.ALONE, solo=True),
+    *_rows(PRIMARY, "joining synced lost alone taken-over", Event.OVERRULED, State.SHUT),
+    *_rows(PRIMARY, "synced lost", Event.GUEST_DIED, State.SHUT),
+    # a secondary
+    *_rows(SECONDARY, "joining", Event.ENTITLED, State.SYNCED),
+    *_rows(SECONDARY, "lost", Event.CONFIRMED, State.SYNCED),
+    *_rows(SECONDARY, "synced lost", Event.REVOKED, State.JOINING),
+    *_rows(SECONDARY, "synced lost", Event.RENEWED, State.JOINING),
+    *_rows(SECONDARY, "synced lost", Event.OVERRULED, State.JOINING),
+    *_rows(SECONDARY, "synced", Event.SILENT, State.LOST),
+    *_rows(SECONDARY, "synced lost", Event.CLOSED, State.TAKEN_OVER, solo=True),
+    *_rows(SECONDARY, "lost", Event.UNFENCED, State.TAKEN_OVER, solo=True),
+    *_rows(SECONDARY, "lost", Event.FENCED, State.TAKEN_OVER, solo=True),
+    *_rows(SECONDARY, "joining synced lost", Event.WORD, State.TAKEN_OVER, solo=True),
+    *_rows(SECONDARY, "synced lost", Event.GUEST_DIED, State.JOINING),
+)
+
+
+class Arbiter:
+    """
+    One side's.
+
+    @ivar state: how it stands.
+    @ivar kept: what is on the disk of it.
+    @ivar other: the other side by its newest word, or None while this process has heard none.
+    @ivar fencing: whether the fence command is to run, or runs: nothing is said to the other side meanwhile and
+        nothing that it says is heard, so that it can't go on just when it is being switched off.
+    """
+
+    def __init__(
+        self, kept: Kept, policy: Policy, keep: Callable[[Kept], None], why_not: Callable[[], str | None]
+    ) -> None:
+        """
+        @param keep: called with what must be on the disk before a transition; what it raises stops that.
+        @param why_not: why a secondary's guest can't take over now, in words; None if it can.
+        """
+        self.kept = kept
+        self.policy = policy
+        self.state = State.JOINING
+        self.other: Other | None = None
+        self.fencing = False
+        self._keep = keep
+        self._why_not = why_not
+        self._only_waits = False  # shut since the start: the other side, if it was entitled, has forgotten that
+
+    def start(self, speaks_already: bool = False) -> None:
+        """Begin; a primary that had a partner is shut, unless its process ``speaks_already``."""
+        if self.kept.role == PRIMARY and self.kept.partner and not speaks_already:
+            self.state = State.SHUT
+            self._only_waits = True
+
+    @property
+    def may_speak(self) -> bool:
+        """Whether a primary's guest may be heard. While ``bound``, for as long as the lease lasts."""
+        return self.kept.role == PRIMARY and self.state in SPEAKING
+
+    @property
+    def bound(self) -> bool:
+        """Whether this is a primary that would be taken for dead were it not heard, without an operator."""
+        may_be_lost = self.kept.role == PRIMARY and self.state in (State.SYNCED, State.LOST)
+        return may_be_lost and self.other is not None and self.other.takes_over
+
+    # what the other side says
+
+    def meet(self, other: Other, renewed: bool, knows: bool, leased: bool) -> None:
+        """
+        Its word has come.
+
+        @param renewed: from another process than the one before.
+        @param knows: it is meant for this process: what its sender said to one before this confirms nothing.
+        @param leased: this side may speak for a while, as far as the heartbeats go.
+        """
+        if self.fencing:
+            return
+        self.other = other
+        if renewed:
+            self._take(Event.RENEWED)
+        if self._is_overruled(other):
+            self._take(Event.OVERRULED)
+        elif knows and (leased or self.kept.role == SECONDARY or self.state is not State.LOST):
+            self._take(Event.CONFIRMED)
+
+    def _is_overruled(self, other: Other) -> bool:
+        mine = self.kept
+        if mine.epoch != other.epoch:
+            return other.epoch > mine.epoch
+        if mine.solo and other.solo:
+            return mine.was == SECONDARY or mine.was == other.was
+        return mine.role == other.role
+
+    # what this side does with the other
+
+    def offer(self) -> bool:
+        """A primary is about to have new connections protected: whether it may say so."""
+        if self.fencing or self.other is None or self.other.role != SECONDARY or self._row(Event.OFFERED) is None:
+            return False
+        self._write(partner=True, solo=False, was=PRIMARY)
+        return self._take(Event.OFFERED)
+
+    def entitle(self) -> bool:
+        """A secondary is told that new connections are protected: whether it takes that."""
+        if self.fencing or self.other is None or self.other.role != PRIMARY or self._row(Event.ENTITLED) is None:
+            return self.state is State.SYNCED and self.kept.role == SECONDARY
+        self._write(epoch=self.other.epoch, partner=True, solo=False, was=SECONDARY)
+        return self._take(Event.ENTITLED)
+
+    def revoke(self) -> None:
+        """The secondary is not to take over: on either side once that side knows it."""
+        self._take(Event.REVOKED)
+
+    # how the other side is lost
+
+    def silent(self) -> None:
+        """Nothing is heard of it, or the lease is over."""
+        if self.kept.role == SECONDARY or self.bound:
+            self._take(Event.SILENT)
+        self.decide()
+
+    def closed(self) -> None:
+        """Its process is dead, or has said goodbye: it speaks no more."""
+        if self.kept.role == PRIMARY or (self.policy.takes_over and self._why_not() is None):
+            self._take(Event.CLOSED)
+        else:
+            self._take(Event.SILENT)
+
+    def decide(self) -> None:
+        """Do what the policy says of a side that has lost the other; again whenever ``why_not`` may have changed."""
+        if self.fencing:
+            return
+        if self.kept.role == PRIMARY:
+            if self.state is State.LOST and self.policy.alone == "unfenced" and not self._other_is_unfenced:
+                self._take(Event.UNFENCED)
+            self.fencing = self.state in (State.LOST, State.SHUT) and self.policy.alone == "auto" and self.policy.fences
+        elif self.state is State.LOST and self._why_not() is None:
+            if self.policy.takeover == "unfenced":
+                self._take(Event.UNFENCED)
+            else:
+                self.fencing = self.policy.takes_over and self.policy.fences
+
+    @property
+    def _other_is_unfenced(self) -> bool:
+        """Of two that both go on unfenced, the primary waits."""
+        return self.other is None or self.other.unfenced
+
+    def fenced(self, is_off: bool) -> None:
+        """The fence command has ended."""
+        self.fencing = False
+        if is_off:
+            self._take(Event.FENCED)
+
+    def word(self) -> None:
+        """An operator's, who has seen to it that the other side is off."""
+        self.fencing = False
+        self._take(Event.WORD)
+
+    def guest_died(self) -> None:
+        """This side's guest has died: the other takes over when it hears so."""
+        self._take(Event.GUEST_DIED)
+
+    # the table
+
+    def _row(self, event: Event) -> Row | None:
+        return _BY_EVENT.get((self.kept.role, self.state, event))
+
+    def _take(self, event: Event) -> bool:
+        """Make a transition, if the table has one; what has to be on the disk for it is written first."""
+        row = self._row(event)
+        if row is None or (event is Event.CONFIRMED and self.state is State.SHUT and not self._only_waits):
+            return False
+        if row.solo:
+            seen = 0 if self.other is None else self.other.epoch
+            self._write(role=PRIMARY, epoch=max(self.kept.epoch, seen) + 1, solo=True)
+        self.state = row.goes
+        self._only_waits = False
+        return True
+
+    def _write(self, **changes: object) -> None:
+        kept = dataclasses.replace(self.kept, **changes)  # type: ignore[arg-type]
+        if kept != self.kept:
+            self._keep(kept)
+            self.kept = kept
+
+
+_BY_EVENT = {(row.role, row.state, row.event): row for row in TABLE}
