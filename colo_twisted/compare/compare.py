@@ -122,7 +122,8 @@ class ColoCompare:
         if properties.on_divergence == "isolate" and peer is None:
             raise StartError(f"{self._owner}: {_ISOLATE_ALONE}")
         if peer is not None:
-            self.following.peer = peer
+            self.following.peer = self._passage.peer = peer
+            peer.gate_watchers.append(self._gate_changed)
             self.comparer.flows.names = True
             self._channels.add("colo-peer", peer)
             peer.watchers.append(self._heard)
@@ -149,6 +150,7 @@ class ColoCompare:
         self._machine.object_watchers.remove(self._objects_changed)
         if self.following.peer is not None:
             self.following.peer.watchers.remove(self._heard)
+            self.following.peer.gate_watchers.remove(self._gate_changed)
 
     def close(self) -> None:
         """Chardevs are closed by the machine."""
@@ -195,6 +197,9 @@ class ColoCompare:
 
     @property
     def _condition(self) -> tuple[str, str]:
+        hushed = self.following.peer.hushed if self.following.peer is not None else None
+        if hushed is not None:
+            return hushed
         state = self.following.state
         if self._opened and state in ("synced", "joining") and self._steps.checkpoints.phase is not Phase.IDLE:
             return "checkpointing", self._steps.checkpoints.reason
@@ -257,6 +262,15 @@ class ColoCompare:
 
     def _look(self) -> None:
         self._channels.look()
+
+    def _gate_changed(self) -> None:
+        """The guest may be heard again, or may not."""
+        hushed = self._passage.peer.hushed if self._passage.peer is not None else None
+        if hushed is None:
+            self._passage.open_gate()
+        elif hushed[0] == "shut":
+            self._passage.forget_hushed()
+        self._tell()
 
     def _channels_changed(self, lost: str | None, staged: bool) -> None:
         if lost is not None and self.following.lost is None:

@@ -17,6 +17,7 @@ class CompareCounters(Counters):
 
     dropped_no_peer: int = 0  # released while outdev had no peer
     dropped_backlog: int = 0  # released while outdev's peer was too far behind
+    dropped_hushed: int = 0  # while nothing of the guest's might be heard: beyond the bound, or another speaks for it
     losses: int = 0  # times that what was open became unprotected: a channel was lost, or an operator said so
     released_flows: int = 0  # that had diverged, and were let go uncompared
     isolations: int = 0  # times that the secondary was told that it is invalid

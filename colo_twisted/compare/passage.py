@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall
 
 from colo_twisted.compare.counters import CompareCounters
-from colo_twisted.interfaces import IChardev, IMachine
+from colo_twisted.interfaces import IChardev, IColoPeer, IMachine
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.comparing.comparer import Comparer
 from colo_twisted.reporting import Reporter
 
 MOST_BACKLOG = 64 << 20  # bytes that may wait for outdev's peer
+MOST_HUSHED = 64 << 20  # bytes that may wait until the guest may be heard again
 
 
 class Passage:
@@ -20,6 +22,7 @@ class Passage:
     The way from primary_in to outdev.
 
     @ivar outdev: where it ends; whoever makes this sets it before the first frame comes.
+    @ivar peer: the colo-peer, which knows whether the guest may be heard; None without one.
     @ivar uncompared: whether the primary's frames pass as they come, and the secondary's are nothing to anybody.
     """
 
@@ -41,6 +44,9 @@ class Passage:
         @param due: called with the time that ``wake`` was told of; ``heed`` comes after it.
         """
         self.uncompared = False
+        self.peer: IColoPeer | None = None
+        self._hushed: deque[Batch] = deque()
+        self._hushed_bytes = 0
         self._reactor = machine.reactor
         self._monotonic = machine.monotonic
         self._comparer = comparer
@@ -79,6 +85,35 @@ class Passage:
         """Send what was released, if anything was."""
         if batch is None:
             return
+        if self.peer is not None and not self.peer.may_speak:
+            self._keep(batch)
+        else:
+            if self._hushed:
+                self.open_gate()
+            self._write(batch)
+
+    def _keep(self, batch: Batch) -> None:
+        """Nothing of the guest's may be heard now."""
+        if self._hushed_bytes + len(batch.data) > MOST_HUSHED:
+            self._counters.dropped_hushed += len(batch)
+            return
+        self._hushed.append(batch)
+        self._hushed_bytes += len(batch.data)
+
+    def open_gate(self) -> None:
+        """See whether what was kept may be heard."""
+        while self._hushed and (self.peer is None or self.peer.may_speak):
+            batch = self._hushed.popleft()
+            self._hushed_bytes -= len(batch.data)
+            self._write(batch)
+
+    def forget_hushed(self) -> None:
+        """Another speaks in its place: what was kept goes nowhere."""
+        self._counters.dropped_hushed += sum(len(batch) for batch in self._hushed)
+        self._hushed.clear()
+        self._hushed_bytes = 0
+
+    def _write(self, batch: Batch) -> None:
         outdev = self.outdev
         if not outdev.connected:
             self._counters.dropped_no_peer += len(batch)

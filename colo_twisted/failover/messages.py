@@ -10,13 +10,13 @@ Each message is one frame of a net chardev: a 4-byte big-endian length, then at 
          6     8  incarnation: a random number of the sending process, the same as in its HELLO
         14     8  epoch of the sender
         22     8  number: of the checkpoint (BEGIN, DONE, ABORT), of the request (UNPROTECTED, PROTECT_NEW,
-                  INVALID), of what is answered (ANSWER); else 0
+                  INVALID), of what is answered (ANSWER), of the beat (HELLO, HEARTBEAT); else 0
         30        body
 
 All numbers are big-endian. The types, their numbers and bodies:
 
-    1 HELLO        role: 1 primary, 2 secondary. Each side's first message on each connection, and its answer to the
-                   other's first
+    1 HELLO        the sender's word, below. Each side's first message on each connection, and its answer to the other's
+                   first
     2 GOODBYE      empty. An orderly stop: the connection closes now
     3 BEGIN        nonce, 16 bytes, for the marker packet that follows DONE
     4 DONE         list of offsets: length of key (1), key, sequence offset (4), timestamp offset (4)
@@ -26,6 +26,13 @@ All numbers are big-endian. The types, their numbers and bodies:
     8 INVALID      reason, UTF-8, at most 1024 bytes
     9 ANSWER       type of what is answered (1)
     10 TAKEN_OVER  empty. The secondary speaks to the network itself, and acts on nothing that the primary asks
+    11 HEARTBEAT   the sender's word
+    12 HAND_OVER   reason, as INVALID's. The primary's guest is gone and its process silent: the secondary may take over
+
+A word is: role (1) and role when the two were last synced (1): 1 primary, 2 secondary, and for the second 0 never; flags
+(1): 1 it has gone on alone since, 2 as a secondary it takes over without an operator, 4 and without a fence; 0 (1); its
+timeout in milliseconds (4); the incarnation of the other side that it knows, or 0 (8); the highest number of a beat of
+that one's that has come, or 0 (8).
 
 A list begins with one byte: 0 it ends with this message, 1 the next message of that type and number goes
 on with it, 2 (UNPROTECTED only, and no entries) all connections that are open. Only lists of one type and
@@ -56,6 +63,8 @@ _header = struct.Struct(">4sBBQQQ")
 HEADER_SIZE = _header.size
 MOST_LIST_BYTES = MAX_FRAME - HEADER_SIZE - 1  # of a list's entries, in one message
 _offsets = struct.Struct(">II")
+_word = struct.Struct(">BBBxIQQ")
+_SOLO, _TAKES_OVER, _UNFENCED = 1, 2, 4
 
 _LAST, _MORE, _ALL = 0, 1, 2
 
@@ -81,6 +90,8 @@ class Type(enum.IntEnum):
     INVALID = 8
     ANSWER = 9
     TAKEN_OVER = 10
+    HEARTBEAT = 11
+    HAND_OVER = 12
 
 
 ROLES = {1: "primary", 2: "secondary"}
@@ -104,6 +115,13 @@ class Message:
     incarnation: int = 0
     epoch: int = 0
     role: str = ""
+    was: str = ""
+    solo: bool = False
+    takes_over: bool = False
+    unfenced: bool = False
+    timeout_ms: int = 0
+    knows: int = 0
+    echo: int = 0
     nonce: bytes = b""
     offsets: Mapping[bytes, Offsets] = field(default_factory=dict)
     unchanged: bool = False
@@ -123,8 +141,8 @@ def encode(message: Message) -> list[bytes]:
 
 
 def _bodies(message: Message) -> Iterable[bytes]:
-    if message.type == Type.HELLO:
-        return [bytes([_ROLE_NUMBERS[message.role]])]
+    if message.type in (Type.HELLO, Type.HEARTBEAT):
+        return [_word_of(message)]
     if message.type == Type.BEGIN:
         if len(message.nonce) != NONCE_SIZE:
             raise ValueError(f"a nonce of {len(message.nonce)} bytes")
@@ -135,11 +153,17 @@ def _bodies(message: Message) -> Iterable[bytes]:
         return [bytes([message.unchanged])]
     if message.type == Type.UNPROTECTED:
         return [bytes([_ALL])] if message.keys is None else _cut(map(_key, message.keys))
-    if message.type == Type.INVALID:
+    if message.type in (Type.INVALID, Type.HAND_OVER):
         return [message.reason.encode(errors="replace")[:MOST_REASON_BYTES]]
     if message.type == Type.ANSWER:
         return [bytes([message.answered])]
     return [b""]
+
+
+def _word_of(message: Message) -> bytes:
+    flags = _SOLO * message.solo | _TAKES_OVER * message.takes_over | _UNFENCED * message.unfenced
+    was = _ROLE_NUMBERS.get(message.was, 0)
+    return _word.pack(_ROLE_NUMBERS[message.role], was, flags, message.timeout_ms, message.knows, message.echo)
 
 
 def _unsigned(offsets: Offsets) -> tuple[int, int]:
@@ -252,14 +276,14 @@ def _read_header(packet: bytes) -> Message:
 
 def _fields(kind: int, body: bytes) -> Mapping[str, object]:
     """What the body of a message without a list says, by the message's fields. Raises MessageError."""
-    if kind == Type.HELLO:
-        return {"role": ROLES[_one_byte(kind, body, tuple(ROLES))]}
+    if kind in (Type.HELLO, Type.HEARTBEAT):
+        return _read_word(kind, body)
     if kind == Type.ABORT:
         return {"unchanged": bool(_one_byte(kind, body, (0, 1)))}
     if kind == Type.ANSWER:
         return {"answered": _one_byte(kind, body, None)}
-    if kind == Type.INVALID:
-        return {"reason": _text(body)}
+    if kind in (Type.INVALID, Type.HAND_OVER):
+        return {"reason": _text(kind, body)}
     if kind == Type.BEGIN:
         _check_size(kind, body, NONCE_SIZE)
         return {"nonce": body}
@@ -280,10 +304,27 @@ def _one_byte(kind: int, body: bytes, allowed: Sequence[int] | None) -> int:
     return body[0]
 
 
-def _text(body: bytes) -> str:
+def _read_word(kind: int, body: bytes) -> Mapping[str, object]:
+    _check_size(kind, body, _word.size)
+    role, was, flags, timeout_ms, knows, echo = _word.unpack(body)
+    if role not in ROLES or was not in (0, *ROLES):
+        raise MessageError(f"{_name(kind)} says {role} and {was} (allowed: 1 or 2, and 0 to 2)")
+    return {
+        "role": ROLES[role],
+        "was": ROLES.get(was, ""),
+        "solo": bool(flags & _SOLO),
+        "takes_over": bool(flags & _TAKES_OVER),
+        "unfenced": bool(flags & _UNFENCED),
+        "timeout_ms": timeout_ms,
+        "knows": knows,
+        "echo": echo,
+    }
+
+
+def _text(kind: int, body: bytes) -> str:
     """Printable, whatever was sent: it goes into the log."""
     if len(body) > MOST_REASON_BYTES:
-        raise MessageError(f"INVALID of {len(body)} bytes (allowed: at most {MOST_REASON_BYTES})")
+        raise MessageError(f"{_name(kind)} of {len(body)} bytes (allowed: at most {MOST_REASON_BYTES})")
     return "".join(c if c.isprintable() else "?" for c in body.decode(errors="replace"))
 
 

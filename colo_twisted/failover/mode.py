@@ -17,7 +17,7 @@ from colo_twisted.options.errors import OptionError
 from colo_twisted.reporting import Reporter
 
 PRIMARY, SECONDARY, NONE = "primary", "secondary", "none"
-REQUEST = "request"
+REQUEST, ERROR = "request", "error"
 BY_REQUEST = "an operator says that the primary is lost"
 ALONE_BY_REQUEST = "an operator says that the secondary is lost"
 
@@ -65,6 +65,8 @@ class ColoMode:
         self._report = Reporter("colo")
         self._past: list[Any] = []  # parts that don't count: they belong to a mode that has ended
         self._taken_over_at: float | None = None
+        self._why_taken_over = ""
+        self._going_on = False  # an operator's word is being carried out
         machine.object_watchers.append(self.look)
         machine.events.subscribe(self._heard)
         self.look()
@@ -74,6 +76,8 @@ class ColoMode:
     def look(self) -> None:
         """Look whether parts have come that make this process a side of a pair."""
         there = list(self._machine.objects.values())
+        for peer in self._peers:
+            peer.decided = self._decided
         self._past = [part for part in self._past if part in there]
         primary, secondary = ([part for part in parts if part not in self._past] for parts in self._parts())
         if primary and (self.mode == NONE or (self.mode == SECONDARY and not secondary)):
@@ -84,14 +88,18 @@ class ColoMode:
 
     def _parts(self) -> tuple[list[Any], list[Any]]:
         """A primary's, and a secondary's."""
-        peers = self._machine.providers(IColoPeer)
+        peers = self._peers
         return (
             self._machine.providers(IComparer) + [peer for peer in peers if peer.role == PRIMARY],
             self._machine.providers(ICheckpointed) + self._secondary_peers(),
         )
 
     def _secondary_peers(self) -> list[Any]:
-        return [peer for peer in self._machine.providers(IColoPeer) if peer.role == SECONDARY]
+        return [peer for peer in self._peers if peer.role == SECONDARY]
+
+    @property
+    def _peers(self) -> list[Any]:
+        return self._machine.providers(IColoPeer)
 
     def _enter(self, mode: str) -> None:
         self.mode = self.last_mode = mode
@@ -121,41 +129,60 @@ class ColoMode:
         if self.mode == SECONDARY:
             self._take_over()
         else:
+            self._go_on(ALONE_BY_REQUEST, [peer for peer in self._peers if peer.role == PRIMARY])
             for comparer in self._machine.providers(IComparer):
                 comparer.run_alone(ALONE_BY_REQUEST)
+        self._end(REQUEST)
+
+    def _end(self, reason: str) -> None:
+        """This side has gone on without the other."""
         primary, secondary = self._parts()
         self._past += primary if self.mode == PRIMARY else secondary
         ended, self.mode = self.mode, NONE
-        self.reason = REQUEST
-        self._machine.events.emit(Failover(ended, REQUEST))
-        self._machine.events.emit(ColoExit(ended, REQUEST))
+        self.reason = reason
+        self._machine.events.emit(Failover(ended, reason))
+        self._machine.events.emit(ColoExit(ended, reason))
         self.look()
 
-    def _take_over(self) -> None:
-        """All in one turn: no frame of the guest's or the network's passes in between."""
-        self._ask_peers()
-        self._taken_over_at = self._machine.monotonic()
-        for id in list(self._barriers()):
-            self._machine.change(id, "status", False)  # what the mirror has brought by now still passes
-        for part in self._machine.providers(ICheckpointed):
-            part.fail_over()  # and has been rewritten as before: the primary may have answered it
-        self._report.warn(f"taken over: {BY_REQUEST}; the guest speaks to the network")
-        self.announcements.announce(Announcing())
+    def _decided(self, reason: str) -> None:
+        """A colo-peer has gone on by itself: its secondary takes over; a primary's comparer goes on as it is."""
+        if self._going_on or self.mode != SECONDARY:
+            return
+        self._speak(reason)
+        self._end(ERROR)
 
-    def _ask_peers(self) -> None:
-        """Whether the guest may; and each keeps that it has."""
-        peers = self._secondary_peers()
-        for peer in peers:
+    def _take_over(self) -> None:
+        """Ask, then speak."""
+        for peer in self._secondary_peers():
             if peer.why_not is not None:
                 raise FailoverRefused(
                     f"colo-peer '{peer.id}': no take-over now: {peer.why_not}"
                     f" (object-del of '{peer.id}' first takes the guest as it is)"
                 )
-        for peer in peers:
-            try:
-                peer.take_over(BY_REQUEST)
-            except StateError as error:
-                raise FailoverRefused(f"colo-peer '{peer.id}': no take-over now: {error}") from None
+        self._go_on(BY_REQUEST, self._secondary_peers())
+        self._speak(BY_REQUEST)
+
+    def _go_on(self, reason: str, peers: list[Any]) -> None:
+        """Each keeps that it has."""
+        self._going_on = True
+        try:
+            for peer in peers:
+                peer.go_on(reason)
+        except StateError as error:
+            raise FailoverRefused(f"colo-peer '{peer.id}': no take-over now: {error}") from None
+        finally:
+            self._going_on = False
+
+    def _speak(self, reason: str) -> None:
+        """All in one turn: no frame of the guest's or the network's passes in between."""
+        self._why_taken_over = reason
+        self._taken_over_at = self._machine.monotonic()
+        for id in list(self._barriers()):
+            self._machine.change(id, "status", False)  # what the mirror has brought by now still passes
+        for part in self._machine.providers(ICheckpointed):
+            part.fail_over()  # and has been rewritten as before: the primary may have answered it
+        self._report.warn(f"taken over: {reason}; the guest speaks to the network")
+        self.announcements.announce(Announcing())
 
     def _barriers(self) -> Iterator[str]:
         for id, made in self._machine.objects.items():
@@ -170,7 +197,7 @@ class ColoMode:
         if views:
             return next((view for view in views if view.state != "synced"), views[0])
         if self._taken_over_at is not None and self.mode == NONE:
-            return Status("taken-over", BY_REQUEST, self._machine.monotonic() - self._taken_over_at, "")
+            return Status("taken-over", self._why_taken_over, self._machine.monotonic() - self._taken_over_at, "")
         if self.mode == SECONDARY:
             return Status("none", "there is no colo-peer: only the primary knows", 0.0, "")
         return Status("none", "", 0.0, "")

@@ -1,77 +1,45 @@
 """
 ``-object colo-peer``: the other process of the pair, over a chardev of its own.
 
-The primary's asks, the secondary's acts and answers; failover/messages.py says in which words.
+The primary's asks, the secondary's acts and answers; failover/messages.py says in which words. Which of the two may
+speak to the network is failover/arbitration.py's affair, and told from here to whom it concerns.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from colo_twisted.checkpoint import program
-from colo_twisted.failover.messages import MOST_ENTRIES, Message, MessageError, Reader, Type, VersionError, encode
+from colo_twisted.failover.arbiter import PRIMARY, SECONDARY, Policy, State
+from colo_twisted.failover.arbitration import MS, Arbitration
+from colo_twisted.failover.messages import MOST_ENTRIES, Message, Type
 from colo_twisted.failover.properties import ColoPeerProperties
-from colo_twisted.failover.replica import NEW_STATE, OLD_STATE, Replica, ReplicaCounters
+from colo_twisted.failover.replica import NEW_STATE, OLD_STATE, Replica
 from colo_twisted.failover.requests import Requests
 from colo_twisted.failover.standing import Standing
 from colo_twisted.failover.state import StateError, StateFile
-from colo_twisted.interfaces import FrontEnd, ICheckpointed, IColoPeer, IMachine, IRetiring
+from colo_twisted.failover.talk import ColoPeerCounters, Talk
+from colo_twisted.interfaces import ICheckpointed, IColoPeer, IMachine, IRetiring
 from colo_twisted.options.declare import ObjectType
 from colo_twisted.options.errors import StartError
-from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.sequence import Offsets
 from colo_twisted.reporting import Reporter
 
 STATE_SECONDS = 10.0  # what checkpoint-state may take
-MOST_BACKLOG = 64 << 20  # bytes that may wait for a silent peer; a message beyond is not sent, and so not answered
 
-
-@dataclass
-class ColoPeerCounters(ReplicaCounters):
-    """Messages, and what became of them."""
-
-    hellos: int = 0
-    sent: int = 0
-    received: int = 0
-    answered: int = 0  # by this side
-    refused: int = 0  # connections whose hello was: another version, or the same role
-    protocol_errors: int = 0
-    dropped_backlog: int = 0  # messages not sent: the peer takes nothing
-    dropped_refused: int = 0  # messages on a refused connection, or behind a goodbye
-    dropped_before_hello: int = 0
-    dropped_other_incarnation: int = 0
-    dropped_wrong_role: int = 0  # messages that only the other role takes
-    dropped_taken_over: int = 0  # what a primary asked of a side that has taken over
-    dropped_unknown: int = 0  # types of a later program
-    dropped_unasked_answers: int = 0
-
-
-_ACTS: Mapping[int, Callable[[Replica, Message], bool]] = {
-    Type.BEGIN: lambda replica, message: replica.begin(message.number, message.nonce),
-    Type.DONE: lambda replica, message: replica.done(message.number, message.offsets),
-    Type.ABORT: lambda replica, message: replica.abort(message.number, message.unchanged),
-    Type.UNPROTECTED: lambda replica, message: replica.unprotect(message.keys),
-    Type.PROTECT_NEW: lambda replica, message: replica.protect_new(),
-    Type.INVALID: lambda replica, message: replica.invalidate(message.reason),
+_ACTS: Mapping[int, Callable[[ColoPeer, Message], bool]] = {
+    Type.BEGIN: lambda peer, message: peer.replica.begin(message.number, message.nonce),
+    Type.DONE: lambda peer, message: peer.replica.done(message.number, message.offsets),
+    Type.ABORT: lambda peer, message: peer.replica.abort(message.number, message.unchanged),
+    Type.UNPROTECTED: lambda peer, message: peer.replica.unprotect(message.keys),
+    Type.PROTECT_NEW: lambda peer, message: peer.entitled(),
+    Type.INVALID: lambda peer, message: peer.revoked(message.reason),
 }
 """What the secondary does at each message; a true result is answered."""
-
-
-class _Connection:
-    """What is known of one connection: who is there, and whether nothing more is taken from it."""
-
-    def __init__(self) -> None:
-        self.reader = Reader()
-        self.hello: Message | None = None
-        self.over = False
-        self.said_goodbye = False  # who comes after it on the same connection says hello
-        self.overtaken = False
 
 
 @implementer(IColoPeer, IRetiring)
@@ -79,10 +47,9 @@ class ColoPeer:
     """
     One end of the talk.
 
-    @ivar incarnation: a random number of this process.
-    @ivar epoch: this side's, in each message.
-    @ivar hello: the other side's, of the connection that there is, or None.
-    @ivar standing: how the secondary stands.
+    @ivar decided: called with the reason when this side goes on without the other by itself.
+    @ivar replica: a secondary's guest: whether it is the primary's equal.
+    @ivar standing: how this side stands.
     """
 
     def __init__(self, properties: ColoPeerProperties, machine: IMachine) -> None:
@@ -90,56 +57,117 @@ class ColoPeer:
         self.role = properties.role
         self.counters: ColoPeerCounters = ColoPeerCounters()
         self.watchers: list[Callable[[bool], None]] = []
-        self.incarnation = secrets.randbits(64)
-        self.epoch = 0
+        self.gate_watchers: list[Callable[[], None]] = []
+        self.decided: Callable[[str], None] = lambda reason: None
         self._report = Reporter(f"colo-peer {self.id}")
-        self._other = "primary" if self.role == "secondary" else "secondary"
-        self._connection: _Connection | None = None
-        self._stopped = False
+        self._other = PRIMARY if self.role == SECONDARY else SECONDARY
         self._requests = Requests()
-        self._replica = self._made_replica(properties, machine)
-        self.standing = Standing(self.id, machine, *self._condition)
-        self._chardev = machine.chardev(properties.chardev)
-        self._chardev.attach(
-            FrontEnd(f"colo-peer '{self.id}'", receive=self._receive, connection_changed=self._connection_changed)
+        self._unoffered: list[Message] = []  # a PROTECT_NEW that may not be sent yet
+        self._state = StateFile(properties.state_file)
+        self.replica: Replica = self._made_replica(properties, machine)
+        self._talk = Talk(self.id, machine.chardev(properties.chardev), self.counters, self._report, self)
+        self._arbitration = Arbitration(
+            machine.reactor,
+            machine.monotonic,
+            self._talk.incarnation,
+            Policy(properties.takeover, properties.alone, False),
+            properties.interval / MS,
+            properties.timeout / MS,
+            self._state,
+            self,
+            self._why_not,
+            self._report,
         )
-        if self._chardev.connected and self._connection is None:
-            self._connection_changed(True)
+        self._arbitration.restore(self.role)
+        self.standing = Standing(self.id, machine, *self._condition)
+        self._talk.attach()
 
     def _made_replica(self, properties: ColoPeerProperties, machine: IMachine) -> Replica:
         asks = None
         if properties.checkpoint_state is not None:
             told = frozenset((OLD_STATE, NEW_STATE))
             asks = program.Program(machine.reactor, properties.checkpoint_state, STATE_SECONDS, told, self._report)
-        self._state = StateFile(properties.state_file)
         return Replica(
             self._state, lambda: machine.providers(ICheckpointed), asks, self.counters, self._report, self._look
         )
 
-    @property
-    def invalid(self) -> str | None:
-        """Why this side's guest may not take over before the next checkpoint, or None. On the primary: None."""
-        return self._replica.invalid
+    # how it stands
 
     @property
-    def overtaken(self) -> bool:
-        """Whether the other side says that it has taken over."""
-        return self._connection is not None and self._connection.overtaken
+    def incarnation(self) -> int:
+        """A random number of this process."""
+        return self._talk.incarnation
 
     @property
-    def _condition(self) -> tuple[str, str]:
-        return self._replica.condition(self.connected) if self.role == "secondary" else ("none", "")
-
-    def _look(self) -> None:
-        self.standing.become(*self._condition)
+    def epoch(self) -> int:
+        """Counts changes of who speaks; in each message."""
+        return self._arbitration.arbiter.kept.epoch
 
     @property
     def hello(self) -> Message | None:
-        return self._connection.hello if self._connection is not None else None
+        """The other side's, of the connection that there is, or None."""
+        return self._talk.hello
 
     @property
     def connected(self) -> bool:
-        return self.hello is not None
+        return self._talk.hello is not None
+
+    @property
+    def invalid(self) -> str | None:
+        """Why this side's guest may not take over before the next checkpoint, or None. On the primary: None."""
+        return self.replica.invalid
+
+    @property
+    def overtaken(self) -> bool:
+        """Whether the other side has gone on without this one, which must not speak any more."""
+        arbiter = self._arbitration.arbiter
+        return arbiter.state is State.SHUT and arbiter.other is not None and arbiter.other.epoch > self.epoch
+
+    @property
+    def may_speak(self) -> bool:
+        """As the interface says: of a side that is a primary, or has become one."""
+        return self._arbitration.may_speak
+
+    @property
+    def hushed(self) -> tuple[str, str] | None:
+        """As the interface says."""
+        state = self._arbitration.arbiter.state
+        if self._arbitration.may_speak or self.role == SECONDARY:
+            return None
+        if state is State.SHUT:
+            return "shut", self._why_shut
+        waits = "the fence command runs" if self._arbitration.deaf else "it waits for it, a fence or an operator"
+        return "lost", f"the {self._other} is silent, and might take over: nothing leaves; {waits}"
+
+    @property
+    def _why_shut(self) -> str:
+        other = self._arbitration.arbiter.other
+        if other is None:
+            return "the other side has not been heard since the start, and may speak (colo-ctl failover if it is off)"
+        if self.overtaken:
+            return "the other side has taken over, or gone on alone, and this one must not speak any more"
+        return "the other side has the same right to speak: an operator must say which one goes on (colo-ctl failover)"
+
+    @property
+    def _condition(self) -> tuple[str, str]:
+        if self.role == PRIMARY:
+            return "none", ""
+        state, reason = self.replica.condition(self.connected)
+        stands = self._arbitration.arbiter.state
+        if stands is State.LOST:
+            return "lost", self._why_lost
+        if stands is State.SHUT:
+            return "shut", self._why_shut
+        return state, reason
+
+    @property
+    def _why_lost(self) -> str:
+        waits = "the fence command runs" if self._arbitration.deaf else self._why_not() or "it waits for an operator"
+        return f"the primary is silent; {waits}"
+
+    def _look(self) -> None:
+        self._arbitration.look()
+        self.standing.become(*self._condition)
 
     # what the primary's comparer asks
 
@@ -149,7 +177,20 @@ class ColoPeer:
         return self._request(Message(Type.UNPROTECTED, keys=named))
 
     def protect_new(self) -> Deferred[bool]:
-        return self._request(Message(Type.PROTECT_NEW))
+        """As the interface says; said as soon as the secondary may be entitled by it."""
+        message = dataclasses.replace(Message(Type.PROTECT_NEW), number=self._requests.next_number())
+        if not self._talk.is_open:
+            return succeed(False)
+        answer = self._requests.add(message)
+        self._unoffered = [message]
+        self._offer()
+        return answer
+
+    def _offer(self) -> None:
+        if self._unoffered and (self._arbitration.arbiter.state is State.SYNCED or self._arbitration.offer()):
+            waiting, self._unoffered = self._unoffered, []
+            for message in waiting:
+                self.say(message)
 
     def begin(self, number: int, nonce: bytes) -> Deferred[bool]:
         return self._ask(Message(Type.BEGIN, number, nonce=nonce))
@@ -162,184 +203,167 @@ class ColoPeer:
         return self._ask(Message(Type.ABORT, number, unchanged=unchanged))
 
     def invalidate(self, reason: str) -> Deferred[bool]:
-        return self._request(Message(Type.INVALID, reason=reason))
+        return self._request(Message(Type.INVALID, reason=reason)).addCallback(self._invalid_known)
+
+    def _invalid_known(self, is_there: bool) -> bool:
+        if is_there:
+            self._arbitration.revoke()
+        return is_there
 
     def _request(self, message: Message) -> Deferred[bool]:
         return self._ask(dataclasses.replace(message, number=self._requests.next_number()))
 
     def _ask(self, message: Message) -> Deferred[bool]:
-        if self._connection is None or self._connection.said_goodbye:
+        if not self._talk.is_open and not self._arbitration.arbiter.bound:
             return succeed(False)
         answer = self._requests.add(message)
-        self._send(message)
+        self.say(message)
         return answer
 
-    # the take-over
+    # the secondary's part
 
-    @property
-    def why_not(self) -> str | None:
-        """Why this side can't take over now and what to do, in one line, or None."""
-        return self._replica.why_not
+    def entitled(self) -> bool:
+        """The primary protects new connections: whether this guest follows them, and may take over from now on."""
+        return self.replica.protect_new() and self._arbitration.entitle()
 
-    def take_over(self, reason: str) -> None:
-        """
-        Remember that this side speaks to the network itself, act on nothing more that a primary asks, and tell it so.
-
-        Raises StateError: it can't be kept, and nothing has changed.
-        """
-        self._replica.take_over(reason)
-        if self.connected:
-            self._say_taken_over()
-        self._look()
-
-    def _say_taken_over(self) -> None:
-        self._report.warn(
-            "a primary is there though this side has taken over: only one of the two guests may speak to the network;"
-            " stop the one whose state is older",
-            kind="taken over",
-        )
-        self._send(Message(Type.TAKEN_OVER))
-
-    def _overtaken(self, connection: _Connection) -> None:
-        connection.overtaken = True
-        self._report.warn(
-            "the secondary says that it has taken over: only one of the two guests may speak to the network;"
-            " stop the one whose state is older",
-            kind="overtaken",
-        )
-
-    # the connection
-
-    def _connection_changed(self, connected: bool) -> None:
-        if self._stopped:
-            return
-        if connected:
-            self._connection = self._connection or _Connection()  # a pair's other end may have spoken before this
-            self._say_hello()
-            return
-        was, self._connection = self._connection, None
-        if was is not None:
-            self._lost(was, "its connection is closed")
-
-    def _say_hello(self) -> None:
-        self._send(Message(Type.HELLO, role=self.role))
-
-    def _lost(self, connection: _Connection, why: str) -> None:
-        """The other process has gone, or nothing more is taken from it."""
-        was_there, connection.hello = connection.hello is not None, None
-        connection.overtaken = False
-        if was_there:
-            self._report.warn(f"the {self._other} is lost: {why}", kind="lost")
-            self._replica.primary_lost()
-        self._requests.give_up()
-        if was_there:
-            for watcher in self.watchers:
-                watcher(False)
-        self._look()
-
-    def _receive(self, batch: Batch) -> None:
-        if self._stopped:
-            return
-        connection = self._connection = self._connection or _Connection()
-        for packet in batch.packets():
-            self.counters.received += 1
-            if connection.over or connection is not self._connection:
-                self.counters.dropped_refused += 1
-                continue
-            try:
-                message = connection.reader.read(packet)
-            except VersionError as error:
-                self._refuse(connection, str(error))
-            except MessageError as error:
-                self.counters.protocol_errors += 1
-                connection.over = True
-                self._lost(connection, "it broke the protocol")
-                self._chardev.disconnect(f"it broke the protocol of colo-peer '{self.id}': {error}")
-            else:
-                if message is not None:
-                    self._heard(connection, message)
-
-    def _refuse(self, connection: _Connection, why: str) -> None:
-        """Take nothing more from it; what was asked of it stays unanswered until it closes."""
-        self.counters.refused += 1
-        connection.over = True
-        self._report.warn(f"refused: {why}", kind="refused")
-        if connection.hello is not None:
-            self._lost(connection, "it is refused")
-
-    def _heard(self, connection: _Connection, message: Message) -> None:
-        if message.type == Type.HELLO:
-            self._greeted(connection, message)
-        elif connection.hello is None:
-            self.counters.dropped_before_hello += 1
-        elif message.incarnation != connection.hello.incarnation:
-            self.counters.dropped_other_incarnation += 1
-        elif message.type == Type.GOODBYE:
-            connection.said_goodbye = True
-            self._lost(connection, "it said goodbye")
-        elif message.type == Type.ANSWER and self.role == "primary":
-            self.counters.dropped_unasked_answers += not self._requests.answered(message)
-        elif message.type == Type.TAKEN_OVER and self.role == "primary":
-            self._overtaken(connection)
-        elif message.type in _ACTS and self.role == "secondary":
-            self._act(message)
-        elif message.type in (Type.ANSWER, Type.TAKEN_OVER, *_ACTS):
-            self.counters.dropped_wrong_role += 1
-        else:
-            self.counters.dropped_unknown += 1
+    def revoked(self, reason: str) -> bool:
+        """The guest must not take over until the next checkpoint; whether that is known for good."""
+        kept = self.replica.invalidate(reason)
+        self._arbitration.revoke()
+        return kept
 
     def _act(self, message: Message) -> None:
         """Do what the primary asks, and answer."""
-        if self._replica.taken_over is not None:
+        if self._arbitration.arbiter.kept.role == PRIMARY:
             self.counters.dropped_taken_over += 1
             self._report.warn(
                 f"{Type(message.type).name} of a primary's is not answered: this side has taken over", kind="ignored"
             )
             return
-        if _ACTS[message.type](self._replica, message):
+        if _ACTS[message.type](self, message):
             self.counters.answered += 1
-            self._send(Message(Type.ANSWER, message.number, answered=message.type))
+            self.say(Message(Type.ANSWER, message.number, answered=message.type))
         self._look()
 
-    def _greeted(self, connection: _Connection, hello: Message) -> None:
-        was = connection.hello
-        if was is not None and was.incarnation == hello.incarnation:
-            return
-        self.counters.hellos += 1
-        if was is not None:
-            self._lost(connection, "another process has taken its place")
-        if hello.role == self.role:
-            self._refuse(connection, f"the other process is a {self.role} too; one of them must be role={self._other}")
-            return
-        connection.hello = hello
-        connection.said_goodbye = False
-        self._say_hello()  # once more: the other side may have been made after ours was sent, on a chardev that stood
-        self._report.info(f"the {self._other} is there", kind="hello")
-        if self.role == "secondary" and self._replica.taken_over is not None:
-            self._say_taken_over()
-        for watcher in self.watchers:
-            watcher(True)
+    # the talk
+
+    def say(self, message: Message) -> None:
+        if self._talk.is_open:
+            self._talk.send(dataclasses.replace(message, epoch=self.epoch))
+
+    def word(self, kind: Type) -> Message:
+        return self._arbitration.word(kind)
+
+    def is_deaf(self) -> bool:
+        return self._arbitration.deaf
+
+    def refuses(self, hello: Message) -> str | None:
+        if hello.role == self._arbitration.arbiter.kept.role == SECONDARY:
+            return "the other process is a secondary too; one of them must be role=primary"
+        return None
+
+    def came(self, hello: Message, is_new: bool) -> None:
+        renewed = self._arbitration.knows not in (0, hello.incarnation)
+        if renewed:
+            self._requests.give_up()  # what that one was asked dies with it: it can't take over any more
+        self._arbitration.heard(hello)
+        if is_new:
+            self.say(self.word(Type.HELLO))  # once more: the other side may have been made after ours was sent
+            self._report.info(f"the {hello.role} is there", kind="hello")
+            for message in self._requests.unanswered():
+                self.say(message)
+            self._warn_of_two()
+            for watcher in list(self.watchers):
+                watcher(True)
+        self._offer()
         self._look()
 
-    def _send(self, message: Message) -> None:
-        packets = encode(dataclasses.replace(message, incarnation=self.incarnation, epoch=self.epoch))
-        if self._chardev.backlog > MOST_BACKLOG:
-            self.counters.dropped_backlog += 1
-            return
-        self.counters.sent += 1
-        self._chardev.write(Batch.from_packets(packets))
+    def heard(self, message: Message) -> None:
+        self._arbitration.life()
+        if message.type == Type.HEARTBEAT:
+            self._arbitration.heard(message)
+            self._offer()
+            self._look()
+        elif message.type == Type.ANSWER and self.role == PRIMARY:
+            self.counters.dropped_unasked_answers += not self._requests.answered(message)
+        elif message.type in _ACTS and self.role == SECONDARY:
+            self._act(message)
+        elif message.type in (Type.ANSWER, *_ACTS):
+            self.counters.dropped_wrong_role += 1
+        else:
+            self.counters.dropped_unknown += 1
+
+    def lost(self, why: str, was_there: bool, goodbye: bool) -> None:
+        if was_there:
+            self._report.warn(f"the {self._other} is lost: {why}", kind="lost")
+            self.replica.primary_lost()
+        if goodbye:
+            self._arbitration.closed()
+        if not self._arbitration.arbiter.bound:
+            self._requests.give_up()
+        if was_there:
+            for watcher in list(self.watchers):
+                watcher(False)
+        self._look()
+
+    # who goes on
+
+    def stands(self, before: State, state: State) -> None:
+        """A transition was made: tell those whom it concerns."""
+        kept = self._arbitration.arbiter.kept
+        self._report.info(f"{before.value} -> {state.value} (epoch {kept.epoch})", kind="stands")
+        self.say(self.word(Type.HEARTBEAT))
+        if state is State.SHUT:
+            self._report.warn(f"{self._why_shut}: nothing of this side's guest leaves")
+        self._warn_of_two()
+        if state in (State.ALONE, State.TAKEN_OVER):
+            self._requests.give_up()
+            self.decided(f"the {self._other} is lost")
+        for watcher in list(self.gate_watchers):
+            watcher()
+        self.standing.become(*self._condition)
+
+    def _warn_of_two(self) -> None:
+        other = self._arbitration.arbiter.other
+        is_there = self.connected and other is not None and other.role == PRIMARY
+        if is_there and self._arbitration.arbiter.state is State.TAKEN_OVER:
+            self._report.warn(
+                "a primary is there though this side has taken over: only one of the two guests may speak to the network;"
+                " stop the one whose state is older",
+                kind="taken over",
+            )
+
+    def _why_not(self) -> str | None:
+        return self.replica.why_not
+
+    @property
+    def why_not(self) -> str | None:
+        """Why this side can't take over now and what to do, in one line, or None."""
+        return self.replica.why_not
+
+    def go_on(self, reason: str) -> None:
+        """
+        Go on without the other side: an operator has said so.
+
+        @raise StateError: it can't be kept, and nothing has changed.
+        """
+        if self.role == SECONDARY:
+            self.replica.take_over(reason)
+        self._arbitration.word_of_operator()
+        self._look()
 
     # life
 
     def open(self) -> None:
-        """Read the state file; a primary only keeps what it says. Raises StartError."""
+        """Read the state file. Raises StartError."""
         try:
             self._state.load()
-            if self.role == "secondary":
-                self._replica.restore()
+            if self.role == SECONDARY:
+                self.replica.restore()
+            self._arbitration.restore(self.role)
         except StateError as error:
             raise StartError(f"colo-peer '{self.id}': {error}") from None
-        if self.role == "secondary" and self._replica.taken_over is not None:
+        if self.role == SECONDARY and self.replica.taken_over is not None:
             self._report.warn(
                 f"this side has taken over before ({self._state.path} says so) and acts on nothing that a primary asks;"
                 " to make its guest a replica again, move that file away and start anew"
@@ -348,27 +372,29 @@ class ColoPeer:
 
     def start(self) -> None:
         """Say it now if no checkpoint could begin, or end."""
-        if self.role == "secondary" and not self._replica.has_parts:
+        if self.role == SECONDARY and not self.replica.has_parts:
             self._report.warn("no checkpoint can be made: there is no filter-rewriter here, whose guest it would be")
         try:
             self._state.keep({})
         except StateError as error:
             self._report.warn(f"no checkpoint can be made: {error}")
+        self._arbitration.start()
 
     def retire(self) -> None:
         """To those who stay the other process is gone; a checkpoint's end will never be known here."""
-        connection = self._connection
-        self._replica.leave(f"colo-peer '{self.id}' was removed")
+        was_there = self.connected
+        if self.role == PRIMARY and self._arbitration.arbiter.bound:
+            self._arbitration.give_leave()
+        self.replica.leave(f"colo-peer '{self.id}' was removed")
         self.stop()
-        if connection is not None:
-            self._lost(connection, "this colo-peer is removed")
+        self.lost("this colo-peer is removed", was_there, False)
+        self._requests.give_up()
 
     def stop(self) -> None:
         """Say goodbye; what is pending is never answered."""
-        if not self._stopped and self._connection is not None:
-            self._send(Message(Type.GOODBYE))
-        self._stopped = True
-        self._replica.close()
+        self._arbitration.stop()
+        self._talk.stop()
+        self.replica.close()
 
     def close(self) -> None:
         """The chardev closes by itself."""

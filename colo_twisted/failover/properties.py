@@ -9,7 +9,7 @@ from colo_twisted.checkpoint import program
 from colo_twisted.link.properties import check_folder
 from colo_twisted.options.declare import Properties, prop
 from colo_twisted.options.errors import OptionError
-from colo_twisted.options.kinds import Choice, Command, Reference, Text
+from colo_twisted.options.kinds import Choice, Command, Duration, Reference, Text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +20,22 @@ class ColoPeerProperties(Properties):
     role: str = prop(Choice("primary", "secondary"), "this process's")
     state_file: str | None = prop(
         Text("a path"), "keeps over a restart how the last checkpoint ended", default=None, name="state-file"
+    )
+    interval: int = prop(Duration("ms", 1, 60_000), "between two heartbeats", default=100)
+    timeout: int = prop(
+        Duration("ms", 2, 600_000), "without a sign of life, after which the other is silent", default=500
+    )
+    takeover: str = prop(
+        Choice("auto", "unfenced", "strict", "manual"),
+        "secondary: when the primary is lost: auto takes over once that is fenced or its process dead, strict only while"
+        " every connection is protected, unfenced without a fence, manual waits for an operator",
+        default="manual",
+    )
+    alone: str = prop(
+        Choice("auto", "unfenced", "manual"),
+        "primary: when a secondary is lost that might take over: goes on alone once that is fenced, unfenced without a"
+        " fence, manual waits for an operator",
+        default="manual",
     )
     checkpoint_state: tuple[str, ...] | None = prop(
         Command(),
@@ -32,6 +48,16 @@ class ColoPeerProperties(Properties):
     def check(self) -> None:
         if self.checkpoint_state is not None and self.role != "secondary":
             raise OptionError("property 'checkpoint-state' is for role=secondary")
+        if self.interval * 2 > self.timeout:
+            raise OptionError(
+                f"property 'timeout' takes at least twice the interval ({self.interval} ms); got '{self.timeout}'"
+            )
+        for name in ("takeover", "alone"):
+            if getattr(self, name) != "manual" and self.state_file is None:
+                raise OptionError(
+                    f"property '{name}': '{getattr(self, name)}' needs a state-file: a side that was started anew must"
+                    " know whether the other has gone on without it"
+                )
 
     def check_host(self) -> None:
         if self.checkpoint_state is not None:

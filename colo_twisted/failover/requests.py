@@ -12,7 +12,7 @@ class Requests:
 
     def __init__(self) -> None:
         self._numbered = 0
-        self._pending: dict[tuple[int, int], list[Deferred[bool]]] = {}
+        self._pending: dict[tuple[int, int], tuple[Message, list[Deferred[bool]]]] = {}
 
     def next_number(self) -> int:
         """For a request that has no number of its own."""
@@ -22,19 +22,24 @@ class Requests:
     def add(self, message: Message) -> Deferred[bool]:
         """Fires True when it is answered, False when no answer will come."""
         answer: Deferred[bool] = Deferred()
-        self._pending.setdefault((message.type, message.number), []).append(answer)
+        _, answers = self._pending.setdefault((message.type, message.number), (message, []))
+        answers.append(answer)
         return answer
 
     def answered(self, message: Message) -> bool:
         """An ANSWER has come; False if nobody asked."""
-        answers = self._pending.pop((message.answered, message.number), [])
+        _, answers = self._pending.pop((message.answered, message.number), (None, []))
         for answer in answers:
             answer.callback(True)
         return bool(answers)
 
+    def unanswered(self) -> list[Message]:
+        """What was asked and not answered, oldest first: to be said again to somebody who was away."""
+        return [message for message, _ in self._pending.values()]
+
     def give_up(self) -> None:
         """No answer will come to what was asked before."""
         pending, self._pending = self._pending, {}
-        for answers in pending.values():
+        for _, answers in pending.values():
             for answer in answers:
                 answer.callback(False)

@@ -74,6 +74,19 @@ class IColoPeer(IObject):
         "Each is called with True when the other process has said hello, with False when it has gone or comes as new."
     )
 
+    may_speak: bool = Attribute("Whether the primary's guest may be heard by the network now.")
+    hushed: tuple[str, str] | None = Attribute("While it may not: the replica's state for that, and why; else None.")
+    gate_watchers: list[Callable[[], None]] = Attribute("Each is called when these two may have changed.")
+    decided: Callable[[str], None] = Attribute("Called with the reason when this side goes on without the other.")
+    why_not: str | None = Attribute("Why this side can't take over now, in words; None if it can.")
+
+    def go_on(reason: str) -> None:
+        """
+        Go on without the other side: an operator has said so.
+
+        @raise StateError: it can't be kept, and nothing has changed.
+        """
+
     def name_unprotected(keys: Sequence[bytes] | None) -> Deferred[bool]:
         """
         Tell it which connections are unprotected; None: all that are open, and new ones until protect_new.

@@ -26,8 +26,19 @@ from colo_twisted.packets.sequence import Offsets
 u32 = st.integers(0, 2**32 - 1)
 u64 = st.integers(0, 2**64 - 1)
 keys = st.binary(max_size=255)
+roles = st.sampled_from(("primary", "secondary"))
+WORD: dict[str, st.SearchStrategy[object]] = {
+    "role": roles,
+    "was": roles | st.just(""),
+    **{name: st.booleans() for name in ("solo", "takes_over", "unfenced")},
+    "timeout_ms": u32,
+    "knows": u64,
+    "echo": u64,
+}
 fields: dict[Type, dict[str, st.SearchStrategy[object]]] = {
-    Type.HELLO: {"role": st.sampled_from(("primary", "secondary"))},
+    Type.HELLO: WORD,
+    Type.HEARTBEAT: WORD,
+    Type.HAND_OVER: {"reason": st.text(max_size=200).filter(str.isprintable)},
     Type.GOODBYE: {},
     Type.BEGIN: {"nonce": st.binary(min_size=16, max_size=16)},
     Type.DONE: {"offsets": st.dictionaries(keys, st.builds(Offsets, u32, u32))},
@@ -65,7 +76,14 @@ def test_what_is_written_is_read(given_messages: list[Message]) -> None:
 @pytest.mark.parametrize(
     ("message", "body"),
     [
-        (Message(Type.HELLO, 0, 7, 3, role="secondary"), "02"),
+        (
+            Message(
+                Type.HELLO, 1, 7, 3, role="secondary", was="primary", takes_over=True, timeout_ms=500, knows=9, echo=5
+            ),
+            "02 01 02 00 000001f4 0000000000000009 0000000000000005",
+        ),
+        (Message(Type.HEARTBEAT, 1, 7, 3, role="primary", solo=True, unfenced=True), "01 00 05 00" + "00" * 20),
+        (Message(Type.HAND_OVER, 0, 7, 3, reason="x"), "78"),
         (Message(Type.GOODBYE, 0, 7, 3), ""),
         (Message(Type.BEGIN, 0, 7, 3, nonce=bytes(range(16))), "000102030405060708090a0b0c0d0e0f"),
         (Message(Type.DONE, 0, 7, 3, offsets={b"k": Offsets(-1, 2)}), "00 01 6b ffffffff 00000002"),
@@ -79,7 +97,7 @@ def test_what_is_written_is_read(given_messages: list[Message]) -> None:
     ],
 )
 def test_the_bytes_are_those_that_the_module_describes(message: Message, body: str) -> None:
-    assert encode(message) == [of_wire(message.type, bytes.fromhex(body))]
+    assert encode(message) == [of_wire(message.type, bytes.fromhex(body), number=message.number)]
 
 
 def test_a_million_keys_are_cut_over_frames_and_joined() -> None:
@@ -103,7 +121,7 @@ def test_other_messages_can_come_between_a_lists_parts() -> None:
     assert [message.type for message in read(parts[0], *between, *parts[1:])] == [Type.ANSWER, Type.UNPROTECTED]
 
 
-@pytest.mark.parametrize("kind", [0, 11, 255])
+@pytest.mark.parametrize("kind", [0, 13, 255])
 def test_an_unknown_type_is_skipped_by_its_number(kind: int) -> None:
     assert read(of_wire(kind, b"whatever")) == [Message(kind, 0, 7, 3)]
 
@@ -117,8 +135,8 @@ HEAD = of_wire(3)
         (b"", "it does not begin with 'COLO': the peer is no colo-peer"),
         (b"GET / HTTP/1.1\r\n\r\n", "it does not begin with 'COLO': the peer is no colo-peer"),
         (HEAD[:20], "a message of 20 bytes (allowed: at least 30)"),
-        (of_wire(Type.HELLO), "HELLO of 0 bytes (allowed: 1)"),
-        (of_wire(Type.HELLO, b"\3"), "HELLO says 3 (allowed: 1 or 2)"),
+        (of_wire(Type.HELLO), "HELLO of 0 bytes (allowed: 24)"),
+        (of_wire(Type.HELLO, b"\3" + bytes(23)), "HELLO says 3 and 0 (allowed: 1 or 2, and 0 to 2)"),
         (of_wire(Type.GOODBYE, b"x"), "GOODBYE of 1 bytes (allowed: 0)"),
         (of_wire(Type.BEGIN, bytes(15)), "BEGIN of 15 bytes (allowed: 16)"),
         (of_wire(Type.ABORT, b"\2"), "ABORT says 2 (allowed: 0 or 1)"),

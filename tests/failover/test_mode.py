@@ -239,7 +239,7 @@ def test_the_colo_peer_keeps_it(machine: Running, tmp_path: Path) -> None:
 def test_it_is_refused_while_the_guest_is_invalid(machine: Running) -> None:
     a_secondary(machine)
     peer = machine.add(COLO_PEER, "p0", "chardev=c0,role=secondary")
-    peer._replica.invalidate("it diverged")
+    peer.replica.invalidate("it diverged")
     with pytest.raises(FailoverRefused) as caught:
         machine.colo.lose_heartbeat()
     assert str(caught.value) == (
@@ -254,7 +254,7 @@ def test_it_is_refused_while_the_guest_is_invalid(machine: Running) -> None:
 def test_without_its_colo_peer_the_guest_is_taken_as_it_is(machine: Running) -> None:
     a_secondary(machine)
     peer = machine.add(COLO_PEER, "p0", "chardev=c0,role=secondary")
-    peer._replica.begin(5, bytes(16))
+    peer.replica.begin(5, bytes(16))
     with pytest.raises(FailoverRefused, match="checkpoint 5 is under way: wait for its end"):
         machine.colo.lose_heartbeat()
     peer.retire()

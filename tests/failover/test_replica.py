@@ -508,8 +508,11 @@ def test_a_take_over_is_kept_first_and_stays_so(tmp_path: Path) -> None:
     both.begin(5)
     both.done(5)
     protect(both)
-    both.secondary.peer.take_over("an operator said so")
-    assert kept(path) == {"checkpoint": 5, "phase": "done", "invalid": None, "taken-over": "an operator said so"}
+    both.secondary.peer.go_on("an operator said so")
+    assert kept(path) == {
+        "checkpoint": 5, "phase": "done", "invalid": None, "taken-over": "an operator said so",
+        "role": "primary", "epoch": 1, "partner": True, "solo": True, "was": "secondary",
+    }
     assert stands(both) == ("taken-over", "an operator said so")
     both.lose()
     assert stands(both) == ("taken-over", "an operator said so")
@@ -532,17 +535,17 @@ def test_a_take_over_that_can_not_be_kept_has_not_happened(tmp_path: Path) -> No
     (folder / "state").unlink()
     folder.rmdir()
     with pytest.raises(StateError, match=r"/state can't be written: No such file or directory$"):
-        both.secondary.peer.take_over("an operator said so")
+        both.secondary.peer.go_on("an operator said so")
     assert stands(both) == ("synced", "")
 
 
 def test_what_a_primary_asks_of_one_that_has_taken_over_is_not_done_and_not_answered(both: Both) -> None:
-    both.secondary.peer.take_over("an operator said so")
+    both.secondary.peer.go_on("an operator said so")
     before = list(both.told)
     with capturedLogs() as events:
         assert [both.begin(5), protect(both), both.invalidate("it diverged")] == [[], [], []]
     assert (both.told, both.invalid) == (before, None)
-    assert both.counters.dropped_taken_over == 3
+    assert both.counters.dropped_taken_over == 2  # a primary that knows asks nobody to follow
     assert "colo-peer p0: BEGIN of a primary's is not answered: this side has taken over" in [
         formatEvent(event) for event in events
     ]

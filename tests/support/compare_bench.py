@@ -34,12 +34,17 @@ class FakePeer:
     """Remembers what it was asked; the test answers."""
 
     role = "primary"
+    may_speak = True
+    hushed: tuple[str, str] | None = None
+    why_not = None
 
     def __init__(self, properties: Properties, machine: Any) -> None:
         self.id = properties.id
         self.counters = Counters()
         self.connected = True
         self.watchers: list[Any] = []
+        self.gate_watchers: list[Any] = []
+        self.decided: Any = None
         self.asked: list[tuple[Any, ...]] = []
         self._pending: list[Deferred[bool]] = []
 
@@ -51,6 +56,8 @@ class FakePeer:
         self.asked.append(what)
         self._pending.append(Deferred())
         return self._pending[-1]
+
+    def go_on(self, reason: str) -> None: ...
 
     def name_unprotected(self, keys: Any) -> Deferred[bool]:
         return self._ask("name", keys if keys is None else len(keys))

@@ -1,0 +1,250 @@
+"""
+One side of the pair in time: its beats, its lease, its fence command, and what is on its disk.
+
+The table that it goes by is failover/arbiter.py's; what it means for frames is its owner's affair.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IDelayedCall
+
+from colo_twisted.failover.arbiter import PRIMARY, Arbiter, Kept, Other, Policy, State
+from colo_twisted.failover.heartbeats import Beat, Heartbeats
+from colo_twisted.failover.messages import Message, Type
+from colo_twisted.failover.state import StateError, StateFile
+from colo_twisted.reporting import Reporter
+
+MS = 1000
+_KEYS = tuple(field.name for field in dataclasses.fields(Kept))
+
+
+class Fence(Protocol):
+    """Switches the other side off."""
+
+    def run(self, reason: str) -> None:
+        """Begin; ``Arbitration.fenced`` is called with how it ended, again and again until it is told to stop."""
+
+    def cancel(self) -> None:
+        """Stop; harmless when it doesn't run."""
+
+
+class Owner(Protocol):
+    """What is told."""
+
+    def say(self, message: Message) -> None:
+        """Send a message to the other side, if there is a connection."""
+
+    def stands(self, before: State, state: State) -> None:
+        """A transition was made."""
+
+
+class Arbitration:
+    """
+    Ticks with the beats; ``heard`` and ``life`` take what comes.
+
+    @ivar arbiter: how this side stands.
+    @ivar knows: the incarnation of the other side, 0 before its first word.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        monotonic: Callable[[], float],
+        incarnation: int,
+        policy: Policy,
+        interval: float,
+        timeout: float,
+        state: StateFile,
+        owner: Owner,
+        why_not: Callable[[], str | None],
+        report: Reporter,
+        fence: Fence | None = None,
+    ) -> None:
+        """
+        @param interval: seconds between two beats.
+        @param timeout: seconds without a sign of life after which the other side is silent.
+        @param why_not: as Arbiter's.
+        """
+        self.knows = 0
+        self.fence = fence
+        self._reactor = reactor
+        self._monotonic = monotonic
+        self._incarnation = incarnation
+        self._interval = interval
+        self._state = state
+        self._owner = owner
+        self._report = report
+        self._policy = policy
+        self._why_not = why_not
+        self._beats = Heartbeats(timeout, monotonic())
+        self._timer: IDelayedCall | None = None
+        self.arbiter = Arbiter(Kept(""), policy, self._keep, why_not)
+
+    # life
+
+    def restore(self, role: str, speaks_already: bool = False) -> None:
+        """Go on from the state file, or begin as ``role``. Raises StateError: the file is of another version."""
+        values = {name: self._state.values[name] for name in _KEYS if name in self._state.values}
+        kept = Kept(**{"role": role, **values})
+        if any(not isinstance(getattr(kept, field.name), _type_of(field)) for field in dataclasses.fields(Kept)):
+            raise StateError(f"{self._state.path} is no state file of this version: move it away")
+        self.arbiter = Arbiter(kept, self._policy, self._keep, self._why_not)
+        self.arbiter.start(speaks_already)
+
+    def start(self) -> None:
+        """Begin to beat, and to wait for signs of life."""
+        self._beats.sign_of_life(self._monotonic())
+        self._tick()
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.fence is not None:
+            self.fence.cancel()
+
+    def _keep(self, kept: Kept) -> None:
+        """Raises StateError, and nothing has changed."""
+        self._state.keep(dataclasses.asdict(kept))
+
+    # what is said
+
+    def word(self, kind: Type) -> Message:
+        """This side's, as a message of that type."""
+        beat = self._beats.next(self._monotonic())
+        kept = self.arbiter.kept
+        return Message(
+            kind,
+            beat.number,
+            role=kept.role,
+            was=kept.was,
+            solo=kept.solo,
+            takes_over=self._policy.takes_over,
+            unfenced=self._policy.takeover == "unfenced",
+            timeout_ms=round(self._beats.timeout * MS),
+            knows=self.knows,
+            echo=beat.echo,
+            epoch=kept.epoch,
+        )
+
+    def _tick(self) -> None:
+        self._timer = self._reactor.callLater(self._interval, self._tick)
+        if not self.arbiter.fencing:
+            self._owner.say(self.word(Type.HEARTBEAT))
+        self.look()
+
+    # what is heard
+
+    @property
+    def deaf(self) -> bool:
+        """Whether nothing that comes is heard: the other side is just being switched off."""
+        return self.arbiter.fencing
+
+    def life(self) -> None:
+        """Anything has come from the other side, which is known."""
+        self._beats.sign_of_life(self._monotonic())
+
+    def heard(self, message: Message) -> None:
+        """A HELLO or a HEARTBEAT has come."""
+        now = self._monotonic()
+        renewed = message.incarnation != self.knows
+        if renewed:
+            self.knows = message.incarnation
+            self._beats.begin(message.timeout_ms / MS, now)
+        knows = message.knows == self._incarnation
+        if knows:
+            self._beats.take(Beat(message.number, message.echo), now)
+        else:
+            self._beats.sign_of_life(now)
+        other = Other(message.role, message.epoch, message.solo, message.was, message.takes_over, message.unfenced)
+        self._do(lambda: self.arbiter.meet(other, renewed, knows, self.leased))
+
+    # how it stands
+
+    @property
+    def leased(self) -> bool:
+        """Whether the other side has heard this one lately."""
+        return self._monotonic() < self._beats.leased_until
+
+    @property
+    def may_speak(self) -> bool:
+        """Whether the primary's guest may be heard now, whatever timers are late for."""
+        return self.arbiter.may_speak and (not self.arbiter.bound or self.leased)
+
+    def look(self) -> None:
+        """See whether the other side is silent, and do what is to be done then."""
+        arbiter = self.arbiter
+        is_silent = self._beats.is_silent(self._monotonic())
+        if is_silent or (arbiter.bound and not self.leased):
+            self._do(arbiter.silent)
+        elif arbiter.state is State.LOST:
+            self._do(arbiter.decide)
+
+    # what happens
+
+    def offer(self) -> bool:
+        """As Arbiter's; not without a lease, where that is needed."""
+        other = self.arbiter.other
+        if other is None or (other.takes_over and not self.leased):
+            return False
+        return bool(self._do(self.arbiter.offer))
+
+    def entitle(self) -> bool:
+        return bool(self._do(self.arbiter.entitle))
+
+    def revoke(self) -> None:
+        self._do(self.arbiter.revoke)
+
+    def closed(self) -> None:
+        self._do(self.arbiter.closed)
+
+    def word_of_operator(self) -> None:
+        """Raises StateError: it can't be kept."""
+        before = self.arbiter.state
+        if self.fence is not None:
+            self.fence.cancel()
+        self.arbiter.word()
+        self._tell(before)
+
+    def give_leave(self) -> None:
+        """This side speaks on, and nobody here will know of the other: that one must not take over."""
+        self._do(self.arbiter.word)
+
+    def guest_died(self) -> None:
+        self._do(self.arbiter.guest_died)
+
+    def fenced(self, is_off: bool) -> None:
+        """The fence command has ended."""
+        self._do(lambda: self.arbiter.fenced(is_off))
+
+    def _do(self, step: Callable[[], Any]) -> Any:
+        """Take a step; one that can't be kept on the disk is not taken, and tried again with the next tick."""
+        before, fencing = self.arbiter.state, self.arbiter.fencing
+        try:
+            result = step()
+        except StateError as error:
+            self._report.warn(f"this side stays '{before.value}': {error}", kind="state")
+            result = None
+        self._fence_or_not(fencing)
+        self._tell(before)
+        return result
+
+    def _fence_or_not(self, before: bool) -> None:
+        if self.fence is None or self.arbiter.fencing == before:
+            return
+        if self.arbiter.fencing:
+            self.fence.run(f"the {'secondary' if self.arbiter.kept.role == PRIMARY else 'primary'} is silent")
+        else:
+            self.fence.cancel()
+
+    def _tell(self, before: State) -> None:
+        if self.arbiter.state is not before:
+            self._owner.stands(before, self.arbiter.state)
+
+
+def _type_of(field: dataclasses.Field[Any]) -> type:
+    return {"str": str, "int": int, "bool": bool}[str(field.type)]
