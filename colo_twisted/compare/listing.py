@@ -10,7 +10,6 @@ from colo_twisted.packets.comparing.protection import NAMES
 from colo_twisted.packets.keys import key_text
 from colo_twisted.packets.page import Page
 
-
 CLOSING = "closing"
 
 

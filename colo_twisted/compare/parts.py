@@ -60,7 +60,7 @@ class LatePeers:
         for id in sorted(there - taken - self._said):
             self._report.warn(
                 f"colo-peer '{id}' is not used, for it came later than this colo-compare:"
-                f" object-del '{self._id}' and object-add it again"
+                f" colo-ctl del object {self._id}, then add it again"
             )
         self._said = there
 

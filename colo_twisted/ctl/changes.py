@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from colo_twisted.ctl.client import ANSWERING
-from colo_twisted.ctl.completion import complete_ids, complete_settings, complete_types
+from colo_twisted.ctl.completion import complete_changeable, complete_ids, complete_settings, complete_types
 from colo_twisted.ctl.console import Console, pass_console, subcommand
-from colo_twisted.ctl.errors import Trouble
-from colo_twisted.ctl.settings import Setting
+from colo_twisted.ctl.errors import Refused, Trouble
+from colo_twisted.ctl.naming import not_added, not_an_object, not_removed
+from colo_twisted.ctl.settings import CHANGEABLE, Setting, taken_apart, with_unit
 from colo_twisted.ctl.settings import settings as settings_of
 from colo_twisted.ctl.translate import COMMANDS, Schema, WrongOption, arguments
 from colo_twisted.ctl.words import columns, said, wrapped
@@ -33,29 +34,38 @@ _WHAT = click.Choice(list(_DELETE))
     colo-ctl set comp0 compare_timeout=5s max_queue_size=4096
     """,
 )
-@click.argument("id", required=False, shell_complete=complete_ids("object"))
+@click.argument("id", required=False, shell_complete=complete_changeable)
 @click.argument("settings", nargs=-1, metavar="[PROPERTY=VALUE]...", shell_complete=complete_settings)
 @pass_console
 def set_(console: Console, id: str | None, settings: tuple[str, ...]) -> None:
     """
     Change properties of an object while it runs; without any, list those that can be changed.
 
-    Values are written as on twistd colo's command line: on, off, 64M, 100ms.
+    Values are written as on twistd colo's command line: on, off, 64M, 100ms. A time without a unit is in the one
+    that the list shows in brackets.
     """
     pairs = [_setting(word) for word in settings]
     with console.client() as client:
         if id is None or not pairs:
             _list(console, client, id)
             return
-        types = {child["name"]: child["type"] for child in client.execute("qom-list", {"path": _path(id)})}
-        values = [_value(types.get(name, "string"), name, text) for name, text in pairs]
-        done: dict[str, str] = {}
-        with _told_in_the_end(console, {"id": id, "set": done}):
-            for (name, text), value in zip(pairs, values):
-                client.execute("qom-set", {"path": _path(id), "property": name, "value": value})
-                done[name] = text
-                if not console.json:
-                    click.echo(f"{id}: {name} is {text} now")
+        _change(console, client, id, pairs)
+
+
+def _change(console: Console, client: Any, id: str, pairs: list[tuple[str, str]]) -> None:
+    try:
+        there = {known["name"]: known for known in client.execute("qom-list", {"path": _path(id)})}
+    except Refused as refused:
+        raise not_an_object(client, id, refused) from None
+    values = [_value(there.get(name, {}).get("type", "string"), name, text) for name, text in pairs]
+    done: dict[str, str] = {}
+    with _told_in_the_end(console, {"id": id, "set": done}):
+        for (name, text), value in zip(pairs, values):
+            client.execute("qom-set", {"path": _path(id), "property": name, "value": value})
+            done[name] = text
+            if not console.json:
+                _, takes = taken_apart(there.get(name, {}).get("description", "").replace(CHANGEABLE, ""))
+                click.echo(f"{id}: {name} is {with_unit(text, takes)} now")
 
 
 @contextmanager
@@ -90,7 +100,12 @@ def _value(type_name: str, name: str, text: str) -> Any:
 
 
 def _list(console: Console, client: Any, id: str | None) -> None:
-    found = settings_of(client, id, ANSWERING)
+    try:
+        found = settings_of(client, id, ANSWERING)
+    except Refused as refused:
+        if id is None:
+            raise
+        raise not_an_object(client, id, refused) from None
     if console.json:
         console.document({one: {known.name: known.value for known in settings} for one, settings in found.items()})
         return
@@ -100,7 +115,7 @@ def _list(console: Console, client: Any, id: str | None) -> None:
 def _setting_lines(found: Mapping[str, list[Setting]], with_takes: bool) -> list[str]:
     """A line each, and with ``with_takes`` what it may be below."""
     known = [(one, setting) for one, settings in found.items() for setting in settings]
-    rows = columns([one, f"{setting.name}={said(setting.text)}", said(setting.help)] for one, setting in known)
+    rows = columns([one, f"{setting.name}={said(setting.shown)}", said(setting.help)] for one, setting in known)
     if not with_takes:
         return rows
     indent = " " * (max((len(one) for one, _ in known), default=0) + 2)
@@ -147,7 +162,10 @@ def _add(console: Console, client: Any, schema: Schema, what: str, text: str, ad
         given = arguments(what, text, schema)
     except WrongOption as error:
         raise Trouble(f"{what} {text}: {error}") from None
-    client.execute(COMMANDS[what], given)
+    try:
+        client.execute(COMMANDS[what], given)
+    except Refused as refused:
+        raise not_added(client, what, schema.types(what), refused) from None
     added.append(given)
     if not console.json:
         click.echo(f"added {what} {said(given.get('id', ''))}".rstrip())
@@ -187,7 +205,10 @@ def delete(console: Console, what: str, ids: tuple[str, ...]) -> None:
         removed: list[dict[str, str]] = []
         with _told_in_the_end(console, {"removed": removed}):
             for id in ids:
-                client.execute(_DELETE[what], {"id": id})
+                try:
+                    client.execute(_DELETE[what], {"id": id})
+                except Refused as refused:
+                    raise not_removed(client, what, id, refused) from None
                 removed.append({"what": what, "id": id})
                 if not console.json:
                     click.echo(f"removed {what} {id}")

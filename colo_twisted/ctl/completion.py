@@ -2,22 +2,82 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem, get_completion_class
+from click.shell_completion import BashComplete, CompletionItem, add_completion_class, get_completion_class
 
 from colo_twisted.ctl.console import Console, subcommand
 from colo_twisted.ctl.errors import Trouble
-from colo_twisted.ctl.settings import Setting, object_ids, settings
+from colo_twisted.ctl.settings import Setting, changeable_ids, object_ids, settings
 from colo_twisted.ctl.translate import Schema
 
 VARIABLE = "_COLO_CTL_COMPLETE"
 _CONNECTING = 0.3  # seconds: a shell waits for it
 _ANSWERING = 1.0
 
+# bash cuts words at '=' and ':' too (COMP_WORDBREAKS), and wants only what is behind the cut: the program gets the
+# line, and of what it offers the part is taken away that stands before the cut.
+_BASH = """\
+%(complete_func)s() {
+    local IFS=$'\\n' line="${COMP_LINE:0:COMP_POINT}" word rest cut response completion type value
+    word="${line##*[[:blank:]]}"
+    rest="$word"
+    [[ $COMP_WORDBREAKS == *=* ]] && rest="${rest##*=}"
+    [[ $COMP_WORDBREAKS == *:* ]] && rest="${rest##*:}"
+    cut="${word:0:${#word}-${#rest}}"
+    COMPREPLY=()
+    response=$(env COMP_WORDS="$line" %(complete_var)s=bash_complete "$1")
+    for completion in $response; do
+        IFS=',' read -r type value <<< "$completion"
+        if [[ $type == dir ]]; then
+            compopt -o dirnames
+        elif [[ $type == file ]]; then
+            compopt -o default
+        elif [[ $type == plain ]]; then
+            COMPREPLY+=("${value#"$cut"}")
+            [[ $value == *= ]] && compopt -o nospace
+        fi
+    done
+    return 0
+}
+
+%(complete_func)s_setup() {
+    complete -o nosort -F %(complete_func)s %(prog_name)s
+}
+
+%(complete_func)s_setup;
+"""
+
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+class _WholeWordsBash(BashComplete):
+    """bash's, of words that are whole whatever is in them."""
+
+    source_template = _BASH
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        words = _split(os.environ.get("COMP_WORDS", ""))
+        return words[1:-1], words[-1]
+
+
+def _split(line: str) -> list[str]:
+    """The words of a line up to the cursor, as a shell has them; the last one, which may be empty, is incomplete."""
+    lexer = shlex.shlex(line, posix=True)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    words: list[str] = []
+    try:
+        words += lexer
+    except ValueError:  # a quotation without an end
+        return [*words, lexer.token]
+    return [*words, ""] if not words or line[-1:].isspace() else words
+
+
+add_completion_class(_WholeWordsBash)
 
 
 @subcommand(
@@ -52,10 +112,10 @@ def asked(ctx: click.Context, command: str) -> Any:
         return None
 
 
-def ids(ctx: click.Context, option: str) -> list[str]:
-    """The ids of what an option has made."""
+def ids(ctx: click.Context, option: str, types: tuple[str, ...] = ()) -> list[str]:
+    """The ids of what an option has made; of objects those of the types, where any are named."""
     if option == "object":
-        return _object_ids(ctx)
+        return _from_server(ctx, lambda client: object_ids(client, _ANSWERING, types))
     if option == "chardev":
         return [chardev["label"] for chardev in asked(ctx, "query-chardev") or []]
     chains = asked(ctx, "query-chain") or []
@@ -65,10 +125,11 @@ def ids(ctx: click.Context, option: str) -> list[str]:
     return [*(chain["netdev"] for chain in chains), *guests]
 
 
-def _object_ids(ctx: click.Context) -> list[str]:
+def _from_server(ctx: click.Context, ask: Callable[[Any], list[str]]) -> list[str]:
+    """What several commands say; nothing where there is no server."""
     try:
         with ctx.ensure_object(Console).client(_CONNECTING) as client:
-            return object_ids(client, _ANSWERING)
+            return ask(client)
     except Trouble:
         return []
 
@@ -78,13 +139,29 @@ def items(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
     return [CompletionItem(word) for word in words if word.startswith(incomplete)]
 
 
-def complete_ids(option: str | None = None) -> Complete:
+def complete_ids(option: str | None = None, *types: str) -> Complete:
     """Completes ids of what an option makes; without one, the option is the argument named 'what'."""
 
     def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        return items(ids(ctx, option or ctx.params.get("what") or "object"), incomplete)
+        return items(ids(ctx, option or ctx.params.get("what") or "object", types), incomplete)
 
     return complete
+
+
+def complete_changeable(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Completes the ids of objects of which anything can be changed."""
+    return items(_from_server(ctx, lambda client: changeable_ids(client, _ANSWERING)), incomplete)
+
+
+def complete_events(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Completes the names of events."""
+    return items(Schema(asked(ctx, "query-qmp-schema") or []).events(), incomplete)
+
+
+def complete_arguments(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Completes NAME= of what the QMP command takes, with the value where that is one of a few words."""
+    takes = Schema(asked(ctx, "query-qmp-schema") or []).arguments(ctx.params.get("command") or "")
+    return items((f"{name}={word}" for name, words in takes.items() for word in words or [""]), incomplete)
 
 
 def complete_commands(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -99,15 +176,15 @@ def complete_types(ctx: click.Context, _: click.Parameter, incomplete: str) -> l
 
 
 def complete_settings(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Completes PROPERTY=VALUE of the object 'id': the value that it has, to be edited; of a switch, both."""
+    """Completes PROPERTY=VALUE of the object 'id': the value that it has, to be edited, or all there are."""
     id = ctx.params.get("id") or ""
-    try:
-        with ctx.ensure_object(Console).client(_CONNECTING) as client:
-            known = settings(client, id, _ANSWERING).get(id, [])
-    except Trouble:
-        return []
-    return items((f"{setting.name}={text}" for setting in known for text in _choices(setting)), incomplete)
+
+    def ask(client: Any) -> list[str]:
+        known = settings(client, id, _ANSWERING).get(id, [])
+        return [f"{setting.name}={text}" for setting in known for text in _choices(setting)]
+
+    return items(_from_server(ctx, ask), incomplete)
 
 
-def _choices(setting: Setting) -> tuple[str, ...]:
-    return ("on", "off") if setting.text in ("on", "off") else (setting.text,)
+def _choices(setting: Setting) -> list[str]:
+    return setting.words or [setting.text]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 import click
+from click.shell_completion import CompletionItem
 
 from colo_twisted.ctl.address import DEFAULT, Address, UnixAddress, parse_address
 from colo_twisted.ctl.client import CONNECTING, Client
@@ -116,6 +117,11 @@ def _take_socket(ctx: click.Context, param: click.Parameter, value: str | None) 
             raise click.BadParameter(str(error), ctx, param) from None
 
 
+def _complete_socket(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Files: what is behind 'unix:' a shell that cuts words there sees by itself."""
+    return [] if incomplete.startswith("tcp:") else [CompletionItem(incomplete, type="file")]
+
+
 def _take_json(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     ctx.ensure_object(Console).json |= value
 
@@ -131,6 +137,7 @@ def shared_options(**of_socket: Any) -> list[click.Parameter]:
             is_eager=True,
             callback=_take_socket,
             help=where,
+            shell_complete=_complete_socket,
             **of_socket,
         ),
         click.Option(["--json"], is_flag=True, expose_value=False, callback=_take_json, help="Print JSON."),

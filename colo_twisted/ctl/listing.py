@@ -15,7 +15,12 @@ _ROW = 16  # bytes in a line of a hex dump
 _SIDES = ("primary", "secondary")
 _STATE_COLOURS = {"followed": "green", "diverged": "red", "unprotected": "yellow"}
 
-CONNECTIONS_HEAD = f"{'STATE':<12} {'HELD':>18} {'IDLE':>12}  CONNECTION"
+_PRIMARYS = ("followed", "unprotected", "passed", "naming", "diverged", "closing")
+_SECONDARYS = ("proposed", "opening", "open", "closed")
+STATES = (*_PRIMARYS, *_SECONDARYS)
+"""What a connection's state may be; unprotected is one of the secondary's, too."""
+
+CONNECTIONS_HEAD = f"{'STATE':<12} {'HELD PKTS / BYTES':>18} {'IDLE':>12}  CONNECTION"
 REWRITTEN_HEAD = f"{'STATE':<12} {'SEQ OFFSET':>12} {'TS OFFSET':>12}  CONNECTION"
 
 
@@ -29,13 +34,18 @@ def connection_line(row: Mapping[str, Any], paint: Paint) -> str:
     state = str(row["state"])
     painted = paint(f"{said(state):<12}", _STATE_COLOURS.get(state, "bold"))
     if "sequence-offset" in row:
-        offsets = (row["sequence-offset"], row.get("timestamp-offset", 0))
+        offsets = (signed(row["sequence-offset"]), signed(row.get("timestamp-offset", 0)))
         middle = " ".join(f"{offset:>12}" for offset in offsets)
     else:
         packets, size = row.get("held-packets", 0), row.get("held-bytes", 0)
         held = f"{packets:,} / {sized(size)}" if packets else "-"
         middle = f"{held:>18} {lasting(row.get('idle', 0)):>12}"
     return f"{painted} {middle}  {said(row['connection'])}"
+
+
+def signed(number: int) -> int:
+    """A number modulo 2**32 as the one that is nearest to 0."""
+    return (number + (1 << 31)) % (1 << 32) - (1 << 31)
 
 
 def divergence_lines(divergence: Mapping[str, Any], now: float, numbers: Mapping[str, int] | None = None) -> list[str]:

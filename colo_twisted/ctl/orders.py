@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
+from colo_twisted.ctl.aftermath import already, done_lines, is_other_connected, next_lines, warning_lines, why_not
 from colo_twisted.ctl.completion import complete_ids
 from colo_twisted.ctl.console import Console, is_terminal, pass_console, subcommand
 from colo_twisted.ctl.errors import Trouble
-from colo_twisted.ctl.picture import is_error
-from colo_twisted.ctl.status import user
-from colo_twisted.ctl.words import said, wrapped
+from colo_twisted.ctl.naming import named
+from colo_twisted.ctl.words import said
 
-_WIDTH = 80
 _DONE = "COLO_CHECKPOINT_DONE"
 
 
@@ -27,7 +26,7 @@ _DONE = "COLO_CHECKPOINT_DONE"
     colo-ctl checkpoint --wait --timeout 30 && echo 'the secondary equals the primary now'
     """,
 )
-@click.argument("id", required=False, shell_complete=complete_ids("object"))
+@click.argument("id", required=False, shell_complete=complete_ids("object", "colo-compare"))
 @click.option("--wait", is_flag=True, help="Until it has ended: exit status 1 unless it is done.")
 @click.option("--timeout", type=click.FloatRange(0), metavar="SECONDS", default=60.0, help="... at most so long (60).")
 @pass_console
@@ -38,16 +37,23 @@ def checkpoint(console: Console, id: str | None, wait: bool, timeout: float) -> 
     ID is the comparer's, needed only where there are several.
     """
     with console.client() as client:
-        number = client.execute("colo-checkpoint", {"id": id} if id else None)["number"]
+        with named(client, id, "colo-compare"):
+            number = client.execute("colo-checkpoint", {"id": id} if id else None)["number"]
         ended = _ended_checkpoint(console, client, id, number, timeout) if wait else None
     if console.json:
         console.document({"requested": True, "number": number, **(ended or {})})
     elif ended is None:
         click.echo(f"asked for checkpoint {number} (colo-ctl status shows how it goes; --wait waits for it)")
     if ended is not None and ended["outcome"] != "done":
-        raise Trouble(f"the checkpoint was not made: {said(ended['outcome'])} (the log says why)")
+        raise Trouble(_not_made(said(ended["outcome"])))
     if ended is not None and not console.json:
         click.echo(f"checkpoint {ended['number']} is done, after {ended['duration-ms']:,} ms")
+
+
+def _not_made(outcome: str) -> str:
+    if outcome == "unchanged":
+        return "the checkpoint was not made; the secondary is as it was (unchanged)"
+    return f"the checkpoint was not made: {outcome} (the log says why)"
 
 
 def _ended_checkpoint(console: Console, client: Any, id: str | None, number: int, timeout: float) -> dict[str, Any]:
@@ -63,88 +69,54 @@ def _ended_checkpoint(console: Console, client: Any, id: str | None, number: int
     raise Trouble(f"checkpoint {number} has not ended within {timeout:g} s (colo-ctl status shows how far it is)")
 
 
-_EFFECT = {
-    "primary": "This primary goes on alone: what it holds is let go, and nothing is compared any more.",
-    "secondary": "This secondary takes over: its guest answers the clients from now on.",
-}
-_BEWARE = {
-    "primary": "Do it only if the secondary is gone, or is to be made anew.",
-    "secondary": "Do it only if the primary is off for good: two that answer as one guest ruin its connections.",
-}
-_BARRIERS = ("filter-redirector", "filter-drop", "filter-mirror")
-
-
 @subcommand(
     "failover",
     "The other side is lost: take over, or go on alone",
     """
-    colo-ctl failover                                # asks first
-    colo-ctl failover --yes                          # for scripts
+    colo-ctl failover                                # says whether the other side is there, and asks
+    colo-ctl failover --yes                          # for scripts: refused while the other side is connected
+    colo-ctl failover --force                        # even then: both guests may answer the clients
     """,
 )
 @click.option("--yes", is_flag=True, help="Don't ask. Needed where stdin is no terminal.")
+@click.option("--force", is_flag=True, help="Neither ask, nor refuse while the other side's colo-peer is connected.")
 @pass_console
-@click.pass_context
-def failover(ctx: click.Context, console: Console, yes: bool) -> None:
+def failover(console: Console, yes: bool, force: bool) -> None:
     """
     The other side is lost: a secondary takes over, a primary goes on alone.
 
-    QEMU's x-colo-lost-heartbeat. Make sure that the other side is off, and stays off: nothing here can.
+    QEMU's x-colo-lost-heartbeat. Make sure that the other side is off, and stays off: nothing here can. With --yes
+    it is refused (exit status 1) while the other side's colo-peer is connected: that process lives.
+    Where it has been done already nothing is done again; what there is to remove is listed once more.
     """
     with console.client() as client:
-        replica = client.execute("query-colo-replica")
-        mode = replica["mode"]
-        if not yes:
-            _confirm(replica)
-        client.execute("x-colo-lost-heartbeat")
+        before = client.execute("query-colo-replica")
+        done = already(before)
+        if done is None:
+            _make_sure(before, yes, force)
+            client.execute("x-colo-lost-heartbeat")
         after = client.execute("query-colo-replica")
         chains, chardevs = client.execute("query-chain"), client.execute("query-chardev")
     if console.json:
-        console.document({"mode": mode, "replica": after})
+        console.document({"mode": before["mode"], "replica": after})
+    elif done is None:
+        console.lines(done_lines(before["mode"], after, chains, chardevs))
     else:
-        console.lines(done_lines(mode, after, chains, chardevs))
+        console.lines([done, *(next_lines(after, chains, chardevs) if after["state"] == "taken-over" else [])])
 
 
-def _confirm(replica: Mapping[str, Any]) -> None:
-    """Ask the person at the terminal. Raises UsageError where there is none, Abort for a no."""
+def _make_sure(replica: Mapping[str, Any], yes: bool, force: bool) -> None:
+    """Ask the person at the terminal, or look. Raises Trouble, UsageError where there is none, Abort for a no."""
+    if replica["mode"] == "none":
+        raise Trouble("there is no replica here: no colo-compare, colo-peer or filter-rewriter (colo-ctl status)")
+    if force:
+        return
+    if yes:
+        if is_other_connected(replica):
+            raise Trouble(why_not(replica))
+        return
     if not is_terminal(sys.stdin):
         raise click.UsageError("stdin is no terminal to ask at: give --yes")
-    mode = replica["mode"]
-    click.echo(f"{_EFFECT.get(mode, 'There is no replica here.')} Its state is {replica['state']}.", err=True)
-    if mode in _BEWARE:
-        click.echo(_BEWARE[mode], err=True)
+    for line in warning_lines(replica):
+        click.echo(line, err=True)
     click.confirm("Go on?", abort=True, err=True)
-
-
-def done_lines(
-    mode: str,
-    after: Mapping[str, Any],
-    chains: Iterable[Mapping[str, Any]],
-    chardevs: Iterable[Mapping[str, Any]],
-) -> list[str]:
-    """What was done, how it is now, and what comes next."""
-    reason = f" ({said(after['reason'])})" if after.get("reason") else ""
-    done = {"primary": "The primary goes on alone", "secondary": "The secondary has taken over"}
-    lines = [f"{done.get(mode, 'Done')}: the state is {after['state']}{reason}."]
-    if mode == "secondary":
-        lines += _after_take_over([filter for chain in chains for filter in chain["filters"]], chardevs)
-    elif mode == "primary":
-        lines.append("Next: start a new secondary; when it is there, new connections are protected again.")
-    for problem in filter(is_error, after.get("problems", [])):
-        text = f"{said(problem['what'])}: {said(problem.get('remedy', ''))}"
-        lines += wrapped(text.split(), _WIDTH, "- ", "  ")
-    return lines
-
-
-def _after_take_over(filters: list[Mapping[str, Any]], chardevs: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The commands that take away what is no longer needed, in QEMU's order; the rewriter stays."""
-    off = [known["id"] for known in filters if known["type"] in _BARRIERS and known["status"] == "off"]
-    theirs = [chardev["label"] for chardev in chardevs if user(chardev) in off]
-    rewriters = [known["id"] for known in filters if known["type"] == "filter-rewriter"]
-    lines = ["Next, when the primary is to come back or another secondary:"] if off else []
-    lines += [f"  colo-ctl del object {' '.join(reversed(off))}"] * bool(off)
-    lines += [f"  colo-ctl del chardev {' '.join(reversed(theirs))}"] * bool(theirs)
-    for id in rewriters:
-        lines.append(f"{id} stays: it keeps the connections that were open. What makes this side a primary is added")
-        lines.append(f"before it (colo-ctl add object ...,insert=before,position=id={id}).")
-    return lines

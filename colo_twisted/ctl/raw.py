@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
-from colo_twisted.ctl.completion import complete_commands
+from colo_twisted.ctl.completion import complete_arguments, complete_commands
 from colo_twisted.ctl.console import Console, is_terminal, pass_console, subcommand
 from colo_twisted.ctl.errors import Refused, Trouble
+from colo_twisted.ctl.words import said
 
 
 @subcommand(
@@ -23,15 +24,16 @@ from colo_twisted.ctl.errors import Refused, Trouble
     colo-ctl qmp qom-set path=/objects/m0 property=status value=off
     colo-ctl qmp '{"execute": "object-del", "arguments": {"id": "m0"}}'
     colo-ctl qmp <commands.json                      # one JSON object after the other
+    colo-ctl qmp human-monitor-command command-line='info network'
     colo-ctl qmp quit                                # ends twistd colo, in order
     """,
 )
 @click.argument("command", required=False, shell_complete=complete_commands)
-@click.argument("arguments", nargs=-1, metavar="[NAME=JSON]...")
+@click.argument("arguments", nargs=-1, metavar="[NAME=JSON]...", shell_complete=complete_arguments)
 @pass_console
 def qmp(console: Console, command: str | None, arguments: tuple[str, ...]) -> None:
     """
-    Run any QMP command and print what it returns, as JSON.
+    Run any QMP command and print what it returns, as JSON; a text as it stands, unless --json.
 
     A value that is no JSON is taken as text. COMMAND may be a whole request, a JSON object; without one,
     or with -, requests are read from stdin.
@@ -40,9 +42,16 @@ def qmp(console: Console, command: str | None, arguments: tuple[str, ...]) -> No
     with console.client() as client:
         for request in requests:
             try:
-                console.document(client.converse(request))
+                _show(console, client.converse(request))
             except Refused as refused:
                 raise Trouble(f"{refused} ({refused.error_class})") from None
+
+
+def _show(console: Console, returned: Any) -> None:
+    if isinstance(returned, str) and not console.json:
+        console.lines(map(said, returned.splitlines()))
+    else:
+        console.document(returned)
 
 
 def _requests(command: str | None, arguments: tuple[str, ...]) -> Iterator[dict[str, Any]]:

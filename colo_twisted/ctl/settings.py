@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from colo_twisted.ctl.errors import Refused
 
 CHANGEABLE = "; can be changed (qom-set)"
 """How a property's description in qom-list says so."""
+
+_TIME = re.compile(r"a time in (s|ms|us)\b")
+_WORDS = re.compile(r"([\w-]+)((?:, [\w-]+)*) or ([\w-]+)")
 
 
 class Setting(NamedTuple):
@@ -25,11 +30,34 @@ class Setting(NamedTuple):
             return "on" if self.value else "off"
         return "" if self.value is None else str(self.value)
 
+    @property
+    def shown(self) -> str:
+        """The same for people: with its unit, where it is a bare number of it."""
+        return with_unit(self.text, self.takes)
 
-def object_ids(client: Any, timeout: float) -> list[str]:
-    """The ids of all objects. Raises Trouble."""
+    @property
+    def words(self) -> list[str]:
+        """What it may be, where that is one of a few words."""
+        match = _WORDS.fullmatch(self.takes)
+        return [] if match is None else [match[1], *match[2].split(", ")[1:], match[3]]
+
+
+def with_unit(text: str, takes: str) -> str:
+    """'3000 (ms)': a bare number with the unit that the server's words on what a property takes name."""
+    time = _TIME.match(takes)
+    unit = time[1] if time is not None else "bytes" if takes.startswith("a size") else ""
+    return f"{text} ({unit})" if unit and text.isdecimal() else text
+
+
+def object_ids(client: Any, timeout: float, types: tuple[str, ...] = ()) -> list[str]:
+    """The ids of all objects, or of those of some types. Raises Trouble."""
     children = client.execute("qom-list", {"path": "/objects"}, timeout=timeout)
-    return [child["name"] for child in children if str(child.get("type", "")).startswith("child<")]
+    wanted = {f"child<{type}>" for type in types}
+    return [
+        child["name"]
+        for child in children
+        if (child.get("type") in wanted if types else str(child.get("type", "")).startswith("child<"))
+    ]
 
 
 def settings(client: Any, id: str | None, timeout: float) -> dict[str, list[Setting]]:
@@ -41,12 +69,24 @@ def settings(client: Any, id: str | None, timeout: float) -> dict[str, list[Sett
 def _of(client: Any, id: str, timeout: float) -> list[Setting]:
     path = f"/objects/{id}"
     found = []
-    for known in client.execute("qom-list", {"path": path}, timeout=timeout):
-        name, description = known["name"], known.get("description", "")
-        if CHANGEABLE in description:
-            help, takes = taken_apart(description.replace(CHANGEABLE, ""))
-            found.append(Setting(name, _value(client, path, name, timeout), help, takes))
+    for known in changeable(client.execute("qom-list", {"path": path}, timeout=timeout)):
+        help, takes = taken_apart(known["description"].replace(CHANGEABLE, ""))
+        found.append(Setting(known["name"], _value(client, path, known["name"], timeout), help, takes))
     return found
+
+
+def changeable(properties: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of an answer to qom-list that can be changed."""
+    return [known for known in properties if CHANGEABLE in known.get("description", "")]
+
+
+def changeable_ids(client: Any, timeout: float) -> list[str]:
+    """The ids of the objects that have such. Raises Trouble."""
+    return [
+        id
+        for id in object_ids(client, timeout)
+        if changeable(client.execute("qom-list", {"path": f"/objects/{id}"}, timeout=timeout))
+    ]
 
 
 def taken_apart(description: str) -> tuple[str, str]:

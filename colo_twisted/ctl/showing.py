@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
@@ -11,6 +11,7 @@ from colo_twisted.ctl import listing
 from colo_twisted.ctl.completion import complete_ids
 from colo_twisted.ctl.console import PROBLEMS, Console, pass_console, subcommand
 from colo_twisted.ctl.errors import Trouble
+from colo_twisted.ctl.naming import named
 from colo_twisted.ctl.picture import Counted, rates, take_picture, take_sample
 from colo_twisted.ctl.status import HEIGHT, screen
 from colo_twisted.ctl.words import counted
@@ -18,6 +19,8 @@ from colo_twisted.ctl.words import counted
 _NO_END = 1 << 30  # lines
 _PAGE = 1000  # connections asked for at once: the server's most
 _MOST_DIVERGENCES = 128
+_KNOWERS = ("colo-compare", "filter-rewriter")
+"""Types of objects that know connections."""
 
 
 @subcommand(
@@ -74,19 +77,24 @@ def measured(console: Console, client: Any, interval: float) -> Counted:
     colo-ctl connections --json | jq '.connections[] | select(."held-packets" > 0)'
     """,
 )
-@click.argument("id", required=False, shell_complete=complete_ids("object"))
+@click.argument("id", required=False, shell_complete=complete_ids("object", *_KNOWERS))
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Show so many at most.")
 @click.option(
-    "--state", metavar="STATE", help="Only those in this state: followed, unprotected, passed, naming, diverged, ..."
+    "--state",
+    type=click.Choice(listing.STATES),
+    metavar="STATE",
+    help=f"Only those in this state: {', '.join(listing.STATES)}.",
 )
 @pass_console
 def connections(console: Console, id: str | None, limit: int | None, state: str | None) -> None:
     """
     The connections that the comparer (on a secondary: the rewriter) knows.
 
-    ID is the comparer's or rewriter's, needed only where there are several.
+    ID is the comparer's or rewriter's, needed only where there are several. HELD: packets of both guests that wait in
+    the comparer, and their bytes. Offsets: what the rewriter takes from the guest's TCP numbers and clocks, to make
+    them the primary's.
     """
-    with console.client() as client:
+    with console.client() as client, named(client, id, *_KNOWERS):
         rows = _limited((row for row in _pages(client, id) if state in (None, row["state"])), limit)
         if console.json:
             console.document({"connections": list(rows)})
@@ -129,7 +137,7 @@ def _show_connections(console: Console, rows: Iterator[dict[str, Any]]) -> None:
     colo-ctl divergences --pcap /tmp/d.pcap && wireshark /tmp/d.pcap
     """,
 )
-@click.argument("id", required=False, shell_complete=complete_ids("object"))
+@click.argument("id", required=False, shell_complete=complete_ids("object", "colo-compare"))
 @click.option("-v", "--verbose", is_flag=True, help="With both packets as hex dumps.")
 @click.option(
     "--limit",
@@ -147,8 +155,9 @@ def divergences(console: Console, id: str | None, verbose: bool, limit: int, pca
     ID is the comparer's, needed only where there are several.
     """
     asked = {"limit": limit, "packets": verbose or pcap is not None} | ({"id": id} if id else {})
-    with console.client() as client:
+    with console.client() as client, named(client, id, "colo-compare"):
         found = client.execute("query-colo-divergences", asked)
+        none = "" if found else _why_none(client.execute("query-colo-replica"))
     now = console.clock.now()
     if pcap is not None:
         _write(pcap, listing.pcap_file(found, now))
@@ -158,6 +167,7 @@ def divergences(console: Console, id: str | None, verbose: bool, limit: int, pca
         console.document(found)
     else:
         _show_divergences(found, now, verbose, pcap is not None)
+        console.lines([none] if none else [])
 
 
 def _write(path: str, data: bytes) -> None:
@@ -177,5 +187,12 @@ def _show_divergences(found: list[dict[str, Any]], now: float, verbose: bool, in
             click.echo(line)
         for line in listing.packet_lines(divergence) if verbose else ():
             click.echo(line)
-    if not found:
-        click.echo("no divergences")
+
+
+def _why_none(replica: Mapping[str, Any]) -> str:
+    """A secondary doesn't compare."""
+    if replica["mode"] == "secondary":
+        return "none are known here: this is the secondary, and only the primary compares (ask there)"
+    if "held-packets" not in replica:
+        return "none are known here: there is no colo-compare"
+    return "no divergences"

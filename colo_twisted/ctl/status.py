@@ -78,12 +78,17 @@ def fitted(parts: list[list[str]], height: int) -> list[str]:
 def head(picture: Picture, now: float, paint: Paint) -> list[str]:
     """The process in one line, the replica's state, since when and why in the next."""
     replica = picture.replica
-    mode = {"none": "no replication"}.get(replica["mode"], replica["mode"])
+    mode = replica["mode"] if replica["mode"] != "none" else _without_mode(replica["state"])
     status = picture.status if picture.status == "running" else paint(picture.status, "yellow")
     wrong = len(picture.errors)
     verdict = paint(many(wrong, "problem"), "red") if wrong else paint("all is well", "green")
     name = paint(said(picture.name or "twistd colo"), "bold")
     return [f"{name}: {mode}, {status}, {verdict} ({said(picture.version)})", *state_lines(replica, now, paint)]
+
+
+def _without_mode(state: str) -> str:
+    """COLO mode has not begun, or has ended: what the replica's own state then says."""
+    return "no replication" if state == "none" else said(state)
 
 
 def state_lines(replica: Mapping[str, Any], now: float, paint: Paint) -> list[str]:
@@ -101,16 +106,25 @@ def state_lines(replica: Mapping[str, Any], now: float, paint: Paint) -> list[st
 
 
 def problems(found: list[dict[str, Any]], paint: Paint, most: int = 99) -> list[str]:
-    """What is wrong, each with what to do, or several with the one thing to do; the first ``most``."""
+    """What is wrong, each with what to do, or several with the one thing to do; ``most``, but one of each kind."""
     lines: list[str] = []
-    for at, problem in enumerate(found[:most]):
+    told = _one_of_each_kind(found, most)
+    for at, problem in enumerate(told):
         label = paint("PROBLEM".ljust(_LABEL), "red") if is_error(problem) else paint("note".ljust(_LABEL), "yellow")
         lines += _wrapped_behind(label, said(problem["what"]))
         remedy = problem.get("remedy")
-        if remedy and (at + 1 == len(found[:most]) or found[at + 1].get("remedy") != remedy):
+        if remedy and (at + 1 == len(told) or told[at + 1].get("remedy") != remedy):
             lines += _wrapped_behind("  remedy".ljust(_LABEL), said(remedy))
-    more = len(found) - most
+    more = len(found) - len(told)
     return [*lines, f"{'':<{_LABEL}}and {many(more, 'more problem')} (colo-ctl status --all)"] if more > 0 else lines
+
+
+def _one_of_each_kind(found: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    """The first of those with the same remedy, and as many others as there is room for, in their order."""
+    first = {problem.get("remedy") or problem["what"]: at for at, problem in reversed(list(enumerate(found)))}
+    others = [at for at in range(len(found)) if at not in first.values()]
+    told = {*first.values(), *others[: max(0, most - len(first))]}
+    return [problem for at, problem in enumerate(found) if at in told]
 
 
 def _wrapped_behind(label: str, text: str) -> list[str]:
@@ -193,9 +207,11 @@ def chain_lines(chain: Mapping[str, Any], rates: Counted | None, paint: Paint) -
 
 
 def _end(chain: Mapping[str, Any], which: str, paint: Paint) -> str:
-    """The network's end ('') or the guest's ('guest-'): its cable, and a stream's or socket's far end."""
+    """The network's end ('') or the guest's ('guest-'): its cable, its TAP, and a stream's or socket's far end."""
     if not chain.get(f"{which}link", True):
-        return paint("DOWN", "red")
+        return paint("OFF", "red")  # by set_link
+    if not chain.get(f"{which}up", True):
+        return paint("DOWN", "red")  # the TAP's interface
     if str(chain.get(f"{which}filename", "")).startswith("disconnected:"):
         return paint("up, nobody connected", "red")
     return paint("up", "green")

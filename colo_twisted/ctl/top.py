@@ -24,7 +24,8 @@ def top_lines(picture: Picture, moving: Counted, counters: Counted, now: float, 
         [f"{clock_time(now, now)}  {head(picture, now, paint)[0]}", *head(picture, now, paint)[1:]],
         [*problems(picture.problems, paint), *channels(replica, paint), *held(replica), *checkpoints(replica)],
         traffic(moving, paint),
-        other_counters(moving, counters, paint),
+        other_counters(moving, paint),
+        standing(moving, counters, paint),
         divergences(picture.divergences, now, paint),
     ]
     lines: list[str] = []
@@ -43,11 +44,20 @@ def traffic(moving: Counted, paint: Paint) -> list[str]:
     return columns(rows, right=(1, 2, 3, 4)) if len(rows) > 1 else []
 
 
-def other_counters(moving: Counted, counters: Counted, paint: Paint) -> list[str]:
+def other_counters(moving: Counted, paint: Paint) -> list[str]:
     """What else counts at this moment, a second; what is wrong stands out."""
-    rows = {name: [*_gaining(rates, paint), *_standing(counters[name])] for name, rates in moving.items()}
+    return _rows("COUNTERS, a second", {name: _gaining(rates, paint) for name, rates in moving.items()}, paint)
+
+
+def standing(moving: Counted, counters: Counted, paint: Paint) -> list[str]:
+    """What goes up and down, as it is."""
+    return _rows("VALUES, now", {name: _standing(counters[name]) for name in moving}, paint)
+
+
+def _rows(head: str, rows: Mapping[str, list[str]], paint: Paint) -> list[str]:
+    """A heading, and what each has; nothing where none has anything."""
     width = max((len(name) for name, words in rows.items() if words), default=0) + 2
-    lines = [paint("COUNTERS, a second", "bold")]
+    lines = [paint(head, "bold")]
     for name, words in rows.items():
         if words:
             words = [*(f"{word}," for word in words[:-1]), words[-1]]

@@ -53,6 +53,21 @@ class Schema:
             entry = self._entries.get("".join(backend), {})
         return [variant["case"] for variant in entry.get("variants", ())]
 
+    def events(self) -> list[str]:
+        """The names of all events."""
+        return sorted(name for name, entry in self._entries.items() if entry.get("meta-type") == "event")
+
+    def arguments(self, command: str) -> dict[str, list[str]]:
+        """What a command takes, each with the words that it may be, where these are few."""
+        asks = self._entries.get(self._entries.get(command, {}).get("arg-type", ""), {})
+        return {member["name"]: self._words(member["type"]) for member in asks.get("members", ())}
+
+    def _words(self, type_name: str) -> list[str]:
+        entry = self._entries.get(type_name, {})
+        if entry.get("json-type") == "boolean":
+            return ["true", "false"]
+        return list(entry.get("values", ())) if entry.get("meta-type") == "enum" else []
+
     def _typed(self, type_name: str, value: Any, name: str) -> Any:
         entry = self._entries.get(type_name, {})
         meta = entry.get("meta-type")

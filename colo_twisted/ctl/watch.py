@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
+from colo_twisted.ctl.completion import complete_events
 from colo_twisted.ctl.console import TIMED_OUT, Console, pass_console, subcommand
-from colo_twisted.ctl.errors import CannotReach, Lost, TooLate
+from colo_twisted.ctl.errors import CannotReach, Lost, TooLate, Trouble
 from colo_twisted.ctl.picture import Sample, rates, take_picture, take_sample
 from colo_twisted.ctl.terminal import Terminal
 from colo_twisted.ctl.top import top_lines
+from colo_twisted.ctl.translate import Schema
 from colo_twisted.ctl.waiting import in_one_line, missing_for_ready, missing_for_synced
 from colo_twisted.ctl.words import clock_time, lasting, said
 
@@ -160,7 +162,7 @@ class _Waiting:
     colo-ctl events --json | jq -r .event
     """,
 )
-@click.argument("names", nargs=-1, metavar="[EVENT]...")
+@click.argument("names", nargs=-1, metavar="[EVENT]...", shell_complete=complete_events)
 @click.option("--count", type=click.IntRange(1), metavar="N", help="End after so many.")
 @pass_console
 def events(console: Console, names: tuple[str, ...], count: int | None) -> None:
@@ -168,11 +170,20 @@ def events(console: Console, names: tuple[str, ...], count: int | None) -> None:
     show: Callable[[dict[str, Any]], None] = console.document_line if console.json else _show_event
     seen = 0
     with console.client() as client:
+        if names:
+            _check(names, Schema(client.execute("query-qmp-schema")).events())
         while seen != count:
             event = client.next_event(None)
             if not names or event["event"] in names:
                 show(event)
                 seen += 1
+
+
+def _check(names: tuple[str, ...], known: list[str]) -> None:
+    """Nobody shall wait for what never comes. Raises Trouble."""
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise Trouble(f"there is no event {unknown[0]}; there are: {', '.join(map(said, known))}")
 
 
 def _show_event(event: dict[str, Any]) -> None:

@@ -6,19 +6,46 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from colo_twisted.failover.mode import BARRIERS, PRIMARY, SECONDARY
+from colo_twisted.failover import cabling
+from colo_twisted.failover.mode import ALONE_BY_REQUEST, BARRIERS, PRIMARY, SECONDARY
 from colo_twisted.interfaces import IChardev, IColoPeer, IComparer
 from colo_twisted.netdev.tap import Tap
-from colo_twisted.options import declare
 from colo_twisted.packets.build import compiled
 
 if TYPE_CHECKING:
     from colo_twisted.machine import Machine
 
-LONG_SECONDS = 30.0  # for a state that should pass
+LONG_SECONDS = 30.0  # for a checkpoint
+JOINING_SECONDS = 10.0
 
 _TWO = "two guests may speak to the network"
-FAIL_OVER = "x-colo-lost-heartbeat (colo-ctl failover)"
+FAIL_OVER = "colo-ctl failover"
+_BOTH_LOGS = "both sides' logs say whether it was refused"
+_CHECKPOINTER = "where there is a checkpointer"
+
+# what to do where the replica's reason has these words
+_REMEDIES = {
+    ALONE_BY_REQUEST: f"start the secondary anew, or colo-ctl checkpoint, {_CHECKPOINTER}: then it counts again",
+    "was made invalid": (
+        f"colo-ctl checkpoint, {_CHECKPOINTER}; else make the secondary's guest anew from the primary's, and start its"
+        " side again"
+    ),
+    "is silent": (
+        "look at the secondary's guest: does it run, is its interface up (colo-ctl status there)? This ends with the"
+        " first frame that it sends"
+    ),
+    "no filter-mirror": "colo-ctl add object filter-mirror,...: without it the secondary's guest hears no client",
+    "colo-peer is not connected": f"the other side must have a colo-peer with role=secondary there; {_BOTH_LOGS}",
+    "the primary is not there": f"the other side must have a colo-peer with role=primary there; {_BOTH_LOGS}",
+    "the secondary to say": "colo-ctl status on the secondary: is its guest invalid, does its process stand still?",
+    "waits for a checkpoint": "look at the checkpointer, here; colo-ctl checkpoint asks for another one",
+    "does not protect": (
+        "colo-ctl status on the primary: it says what it waits for; if an operator lets it go on alone (colo-ctl"
+        " failover there), start this side anew"
+    ),
+}
+_ELSE = "both sides' logs say more; start the secondary, anew if it was there before"
+_TOLD_BY_OTHERS = ("the guest is invalid", "the secondary is invalid", "filter-mirror")  # reasons; see those finders
 
 _COUNTERS = {
     "dropped_backlog": "the far end is too slow or stuck: look at it, and at the way to it; or raise max_backlog",
@@ -48,10 +75,27 @@ class Problem:
 
 def problems(machine: Machine) -> list[Problem]:
     """All there are now, the worst first."""
-    return [problem for find in _FINDERS for problem in find(machine)]
+    found = [problem for find in _FINDERS for problem in find(machine)]
+    return sorted(found, key=lambda problem: problem.severity != "error")
 
 
 # who speaks to the network
+
+
+def cut_off(machine: Machine) -> Iterator[Problem]:
+    """Guests whose frames are taken to where nobody is, though they are those that clients are to reach."""
+    for filter, chardev in cabling.dead_ends(machine):
+        far = cabling.far_end(machine, chardev)
+        reader = (
+            "start what is to read there"
+            if far is None
+            else f"add what is to read at chardev '{far.id}' (colo-ctl add object colo-compare,primary_in={far.id},...)"
+        )
+        yield Problem(
+            f"the guest of netdev '{filter.netdev}' is cut off from the network: filter-redirector '{filter.id}' takes"
+            f" what it sends to chardev '{chardev.id}', where nobody reads",
+            f"colo-ctl set {filter.id} status=off lets it through, uncompared; or {reader}",
+        )
 
 
 def two_speakers(machine: Machine) -> Iterator[Problem]:
@@ -92,7 +136,7 @@ def closed_after_take_over(machine: Machine) -> Iterator[Problem]:
 
 def invalid(machine: Machine) -> Iterator[Problem]:
     """The secondary's guest must not take over."""
-    remedy = "have a checkpoint made (colo-checkpoint on the primary), or start it anew from the primary's state"
+    remedy = "colo-ctl checkpoint on the primary has one made that ends it; or start it anew from the primary's state"
     for peer in machine.providers(IColoPeer):
         if peer.invalid is not None:
             yield Problem(f"the guest is invalid, no take-over is possible: {peer.invalid}", remedy)
@@ -103,22 +147,36 @@ def invalid(machine: Machine) -> Iterator[Problem]:
 
 
 def alone(machine: Machine) -> Iterator[Problem]:
-    """The primary's guest runs uncompared."""
+    """The primary's guest runs uncompared, and no channel that is down tells why."""
     for comparer in machine.providers(IComparer):
-        if comparer.state == "alone":
+        if comparer.state == "alone" and not _misses_a_channel(machine, comparer):
             yield Problem(
                 f"alone: the guest runs uncompared, no connection would outlive it ({comparer.id}): {comparer.reason}",
-                "start the secondary, anew if it was there before",
+                _what_to_do(comparer.reason),
+                "warning" if ALONE_BY_REQUEST in comparer.reason else "error",
             )
 
 
+def _misses_a_channel(machine: Machine, comparer: Any) -> bool:
+    """Whether a chardev of the pair's has no peer, which channels_down says."""
+    down = {name for name, up in comparer.channels() if not up} - {"mirror", "colo-peer"}
+    peers = machine.providers(IColoPeer)
+    return bool(down) or any(use.user in [peer.id for peer in peers] for use in cabling.missing(machine))
+
+
+def _what_to_do(reason: str) -> str:
+    return next((remedy for words, remedy in _REMEDIES.items() if words in reason), _ELSE)
+
+
 def joining(machine: Machine) -> Iterator[Problem]:
-    """It takes long to become synced."""
+    """It takes long to become synced, and no other problem tells why."""
     replica = machine.colo.replica()
-    if replica.state == "joining" and replica.seconds >= LONG_SECONDS:
+    if replica.state != "joining" or replica.seconds <= JOINING_SECONDS:
+        return
+    if not replica.reason.startswith(_TOLD_BY_OTHERS) and not any(cabling.missing(machine)):
+        why = replica.reason or "it does not say why"
         yield Problem(
-            f"joining for {replica.seconds:.0f} s, nothing new is protected: {replica.reason or 'it does not say why'}",
-            "all channels must be up, on both sides; then the other side's log says what it waits for",
+            f"joining for {replica.seconds:.0f} s, nothing new is protected: {why}", _what_to_do(replica.reason)
         )
 
 
@@ -151,33 +209,50 @@ def no_checkpointer(machine: Machine) -> Iterator[Problem]:
 
 def channels_down(machine: Machine) -> Iterator[Problem]:
     """Chardevs in use whose peer isn't there."""
-    for (option, user), definition in machine.definitions.items():
-        if option != "object" or not getattr(machine.objects[user], "status", True):
+    told = {filter.id for filter, _ in cabling.dead_ends(machine)} | set(_left_over(machine))
+    for use in cabling.missing(machine):
+        if use.user in told and use.property != "indev":
             continue
-        for declaration, _, id in declare.references(definition.properties, "chardev"):
-            chardev = machine.chardevs.get(id)
-            if chardev is not None and not chardev.connected:
-                whose = f"{declaration.name} of {definition.type.name} '{user}'"
-                yield Problem(f"{whose} has no peer: chardev '{id}', {_address(chardev)}", _how_to_reach(chardev))
-
-
-def _address(chardev: IChardev) -> str:
-    return chardev.filename.removeprefix("disconnected:").removesuffix(",server=on")
+        whose = f"{use.property} of {machine.definitions['object', use.user].type.name} '{use.user}'"
+        what = f"{whose} has no peer: chardev '{use.chardev.id}', {cabling.address(use.chardev)}"
+        yield Problem(what, _how_to_reach(use.chardev))
 
 
 def _how_to_reach(chardev: IChardev) -> str:
     if chardev.filename.startswith("pair:"):
         return "an object must use the pair's other end"
-    if chardev.filename.endswith("server=on"):
+    if cabling.listens(chardev):
         return "start the other side, which connects here; are its host and port right, does a firewall stand between?"
     return "the other side must listen there; is it running, is the address right, does a firewall stand between?"
+
+
+def left_over(machine: Machine) -> Iterator[Problem]:
+    """What a secondary needed, and that leads nowhere since it took over."""
+    left = _left_over(machine)
+    if not left:
+        return
+    chardevs = [use.chardev.id for id in left for use in cabling.uses(machine, id)]
+    yield Problem(
+        f"left over from before the take-over: {_list(left)}",
+        f"colo-ctl del object {' '.join(left)}, then colo-ctl del chardev {' '.join(chardevs)}",
+        "warning",
+    )
+
+
+def _left_over(machine: Machine) -> list[str]:
+    """Ids; none while each of them still has a peer."""
+    used = {made.id: cabling.uses(machine, made.id) for made in machine.colo.left_over}
+    lonely = [id for id, uses in used.items() if not any(use.chardev.connected for use in uses)]
+    return lonely if any(used[id] for id in lonely) else []
 
 
 def unused_chardevs(machine: Machine) -> Iterator[Problem]:
     """Chardevs that serve nothing."""
     for id, chardev in machine.chardevs.items():
         if chardev.front_end is None:
-            remedy = "name it in an object's property, or chardev-remove it"
+            remedy = (
+                "name it in an object's property, or colo-ctl del chardev ID"  # one for all: they are many at times
+            )
             yield Problem(f"chardev '{id}' is used by nothing", remedy, "warning")
 
 
@@ -185,7 +260,8 @@ def without_guest(machine: Machine) -> Iterator[Problem]:
     """Netdevs that lead to nobody."""
     for id, chain in machine.chains.items():
         if chain.guest is None:
-            yield Problem(f"netdev '{id}' has no guest", f"device_add a device with netdev={id}, or netdev_del it")
+            remedy = f"colo-ctl add device MODEL,id=ID,netdev={id}, or colo-ctl del netdev {id}"
+            yield Problem(f"netdev '{id}' has no guest", remedy)
 
 
 def links_down(machine: Machine) -> Iterator[Problem]:
@@ -194,30 +270,35 @@ def links_down(machine: Machine) -> Iterator[Problem]:
         ends = [name for name, up in (("network's", chain.link_up), ("guest's", chain.guest_link_up)) if not up]
         if ends:
             where = " and the ".join(ends)
-            yield Problem(f"the link of netdev '{id}' is off at the {where} end", "set_link turns it on")
+            remedy = f"colo-ctl qmp set_link name={id} up=true"
+            yield Problem(f"the link of netdev '{id}' is off at the {where} end", remedy)
 
 
 def taps_down(machine: Machine) -> Iterator[Problem]:
     """TAPs that frames can't be written to."""
     for id, netdev in machine.netdevs.items():
-        if not isinstance(netdev, Tap):
+        if not isinstance(netdev, Tap) or not (netdev.gone or netdev.down):
             continue
+        remedy = f"ip link set {netdev.name} up, in the namespace where it is"
         if netdev.gone:
-            yield Problem(f"TAP {netdev.name} of netdev '{id}' was deleted", "only a restart makes it anew")
-        elif netdev.down:
-            remedy = f"ip link set {netdev.name} up, in the namespace where it is"
-            yield Problem(f"TAP {netdev.name} of netdev '{id}' is down", remedy)
+            remedy = "only a restart makes it anew"
+        if machine.colo.mode == SECONDARY and id in machine.chains:
+            remedy += "; as it is, this side could not take over: its guest would reach no client"
+        what = f"TAP {netdev.name} of netdev '{id}' {'was deleted' if netdev.gone else 'is down'}"
+        yield Problem(what, remedy)
 
 
 def filters_off(machine: Machine) -> Iterator[Problem]:
     """Filters of the pair that are off though nobody has taken over."""
     if machine.colo.mode not in (PRIMARY, SECONDARY):
         return
-    off = [id for id, made in machine.objects.items() if isinstance(made, BARRIERS) and not made.status]
+    left = machine.colo.left_over
+    barriers = [made for made in machine.objects.values() if isinstance(made, BARRIERS) and made not in left]
+    off = [made.id for made in barriers if not made.status]
     if off:
+        orders = ", ".join(f"colo-ctl set {id} status=on" for id in off)
         yield Problem(
-            f"in the mode of a {machine.colo.mode}, but off: {_list(off)}",
-            "qom-set its status (colo-ctl set ID status=on), when all else is in place",
+            f"in the mode of a {machine.colo.mode}, but off: {_list(off)}", f"when all else is in place: {orders}"
         )
 
 
@@ -244,6 +325,7 @@ def _list(ids: list[str]) -> str:
 
 
 _FINDERS: tuple[Callable[[Machine], Iterator[Problem]], ...] = (
+    cut_off,
     two_speakers,
     lost,
     closed_after_take_over,
@@ -257,6 +339,7 @@ _FINDERS: tuple[Callable[[Machine], Iterator[Problem]], ...] = (
     filters_off,
     without_guest,
     no_checkpointer,
+    left_over,
     counted,
     unused_chardevs,
     not_compiled,

@@ -27,6 +27,13 @@ ALONE_BY_REQUEST = "an operator says that the secondary is lost"
 BARRIERS = (FilterRedirector, FilterDrop, FilterMirror)
 
 
+_ENDED = {
+    NONE: "",
+    PRIMARY: " (this side goes on alone already)",
+    SECONDARY: " (this side has taken over already)",
+}
+
+
 class FailoverRefused(OptionError):
     """It can't be done now; the text is one line that says why, and what to do."""
 
@@ -67,6 +74,7 @@ class ColoMode:
         self._taken_over_at: float | None = None
         self._why_taken_over = ""
         self._going_on = False  # an operator's word is being carried out
+        self._done_with: list[Any] = []  # what a take-over leaves without a task
         machine.object_watchers.append(self.look)
         machine.events.subscribe(self._heard)
         self.look()
@@ -105,6 +113,8 @@ class ColoMode:
         self.mode = self.last_mode = mode
         self.reason = NONE
         self._taken_over_at = None
+        if mode == SECONDARY:
+            self._done_with = []
 
     def _heard(self, event: Event) -> None:
         """A comparer that ran alone has a secondary again; or all ends."""
@@ -125,7 +135,7 @@ class ColoMode:
         Raises FailoverRefused.
         """
         if self.mode == NONE:
-            raise FailoverRefused("The feature 'colo' is not enabled")
+            raise FailoverRefused(f"The feature 'colo' is not enabled{_ENDED[self.last_mode]}")
         if self.mode == SECONDARY:
             self._take_over()
         else:
@@ -157,7 +167,7 @@ class ColoMode:
             if peer.why_not is not None:
                 raise FailoverRefused(
                     f"colo-peer '{peer.id}': no take-over now: {peer.why_not}"
-                    f" (object-del of '{peer.id}' first takes the guest as it is)"
+                    f" (colo-ctl del object {peer.id} first takes the guest as it is)"
                 )
         self._go_on(BY_REQUEST, self._secondary_peers())
         self._speak(BY_REQUEST)
@@ -177,12 +187,20 @@ class ColoMode:
         """All in one turn: no frame of the guest's or the network's passes in between."""
         self._why_taken_over = reason
         self._taken_over_at = self._machine.monotonic()
-        for id in list(self._barriers()):
+        barriers = list(self._barriers())
+        self._done_with = [*(self._machine.object(id) for id in reversed(barriers)), *self._secondary_peers()]
+        for id in barriers:
             self._machine.change(id, "status", False)  # what the mirror has brought by now still passes
         for part in self._machine.providers(ICheckpointed):
             part.fail_over()  # and has been rewritten as before: the primary may have answered it
         self._report.warn(f"taken over: {reason}; the guest speaks to the network")
         self.announcements.announce(Announcing())
+
+    @property
+    def left_over(self) -> list[Any]:
+        """What a take-over has left without a task and that is still there: filters that it turned off, colo-peers."""
+        there = list(self._machine.objects.values())
+        return [part for part in self._done_with if part in there and not getattr(part, "status", False)]
 
     def _barriers(self) -> Iterator[str]:
         for id, made in self._machine.objects.items():

@@ -417,7 +417,7 @@ def test_a_colo_peer_that_comes_later_is_not_used_and_that_is_said_once() -> Non
     said = [formatEvent(event) for event in logs if "peer9" in (formatEvent(event) or "")]
     assert said == [
         "colo-compare comp0: colo-peer 'peer9' is not used, for it came later than this colo-compare:"
-        " object-del 'comp0' and object-add it again"
+        " colo-ctl del object comp0, then add it again"
     ]
     assert bench.compare.uses() == []
     bench.remove()

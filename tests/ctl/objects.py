@@ -10,6 +10,7 @@ from tests.ctl.schema import SCHEMA
 
 STATUS = ("off: frames pass by it", "on or off")
 TIMEOUT = ("a packet waits so long (at most) for its equal", "a time in ms, or with a unit (s, ms, us)")
+ON_DIVERGENCE = ("what is done then", "checkpoint, release or isolate")
 COMMIT = ("acknowledgments wait, too", "on or off")
 
 
@@ -25,6 +26,7 @@ TREE: dict[str, list[dict[str, Any]]] = {
         {"name": "m0", "type": "child<filter-mirror>"},
         {"name": "comp0", "type": "child<colo-compare>"},
         {"name": "iothread1", "type": "child<iothread>"},
+        {"name": "rew0", "type": "child<filter-rewriter>"},
     ],
     "/objects/m0": [
         {"name": "type", "type": "string"},
@@ -34,10 +36,12 @@ TREE: dict[str, list[dict[str, Any]]] = {
     "/objects/comp0": [
         {"name": "compare_timeout", "type": "int", "description": _described(TIMEOUT)},
         {"name": "ack_commit", "type": "bool", "description": _described(COMMIT)},
+        {"name": "on_divergence", "type": "string", "description": _described(ON_DIVERGENCE)},
     ],
     "/objects/iothread1": [{"name": "type", "type": "string"}],
+    "/objects/rew0": [{"name": "type", "type": "string"}],
 }
-VALUES = {"status": "on", "compare_timeout": 3000, "ack_commit": True}
+VALUES = {"status": "on", "compare_timeout": 3000, "ack_commit": True, "on_divergence": "checkpoint"}
 
 
 def _list(given: dict[str, Any]) -> Any:

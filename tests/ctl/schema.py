@@ -60,5 +60,11 @@ SCHEMA = [
     union("22", "type", {"inet": "13", "unix": "15"}, type="str"),
     an_object("23", ifname="str", vnet_hdr="bool"),
     command("device_add", "30"),
+    command("query-stats", "40"),
+    an_object("40", kind="kinds", packets="bool", id="str"),
+    {"name": "kinds", "meta-type": "enum", "values": ["netdev", "object"]},
+    {"name": "STOP", "meta-type": "event", "arg-type": "0"},
+    {"name": "COLO_FAILOVER", "meta-type": "event", "arg-type": "0"},
+    {"name": "COLO_DIVERGENCE", "meta-type": "event", "arg-type": "0"},
     an_object("30", driver="str", id="str"),
 ]

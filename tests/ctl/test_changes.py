@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from colo_twisted.ctl.errors import Refused
-from tests.ctl.objects import COMMIT, STATUS, TIMEOUT, a_server
+from tests.ctl.objects import COMMIT, ON_DIVERGENCE, STATUS, TIMEOUT, a_server
 
 M0 = {"qom-type": "filter-mirror", "id": "m0", "netdev": "hn0", "outdev": "c0"}
 
@@ -34,26 +34,29 @@ def test_values_have_the_types_that_the_server_says() -> None:
 
 def test_what_can_be_set_is_listed() -> None:
     assert a_server().run("set").stdout.splitlines() == [
-        f"m0     status=on             {STATUS[0]}",
-        f"comp0  compare_timeout=3000  {TIMEOUT[0]}",
-        f"comp0  ack_commit=on         {COMMIT[0]}",
+        f"m0     status=on                  {STATUS[0]}",
+        f"comp0  compare_timeout=3000 (ms)  {TIMEOUT[0]}",
+        f"comp0  ack_commit=on              {COMMIT[0]}",
+        f"comp0  on_divergence=checkpoint   {ON_DIVERGENCE[0]}",
     ]
     assert a_server().run("set", "iothread1").stdout == "nothing here can be changed while it runs\n"
 
 
 def test_what_can_be_set_of_one_object_is_listed_with_what_it_takes() -> None:
     assert a_server().run("set", "comp0").stdout.splitlines() == [
-        f"comp0  compare_timeout=3000  {TIMEOUT[0]}",
+        f"comp0  compare_timeout=3000 (ms)  {TIMEOUT[0]}",
         f"         takes {TIMEOUT[1]}",
-        f"comp0  ack_commit=on         {COMMIT[0]}",
+        f"comp0  ack_commit=on              {COMMIT[0]}",
         f"         takes {COMMIT[1]}",
+        f"comp0  on_divergence=checkpoint   {ON_DIVERGENCE[0]}",
+        f"         takes {ON_DIVERGENCE[1]}",
     ]
 
 
 def test_set_as_json() -> None:
     assert json.loads(a_server().run("set", "--json").stdout) == {
         "m0": {"status": "on"},
-        "comp0": {"compare_timeout": 3000, "ack_commit": True},
+        "comp0": {"compare_timeout": 3000, "ack_commit": True, "on_divergence": "checkpoint"},
     }
     shown = a_server().run("set", "m0", "status=off", "--json")
     assert json.loads(shown.stdout) == {"id": "m0", "set": {"status": "off"}}
@@ -98,9 +101,31 @@ def test_a_value_that_makes_no_sense_changes_nothing() -> None:
     assert (shown.exit_code, server.orders()) == (1, [])
 
 
-def test_an_object_that_is_not_there() -> None:
-    shown = a_server().run("set", "nope", "status=off")
-    assert (shown.exit_code, shown.stderr) == (1, "colo-ctl: qom-list: Device '/objects/nope' not found\n")
+def test_a_number_is_echoed_with_its_unit() -> None:
+    shown = a_server().run("set", "comp0", "compare_timeout=3", "compare_timeout=5s", "ack_commit=off", "other=12")
+    assert shown.stdout.splitlines() == [
+        "comp0: compare_timeout is 3 (ms) now",
+        "comp0: compare_timeout is 5s now",
+        "comp0: ack_commit is off now",
+        "comp0: other is 12 now",
+    ]
+
+
+@pytest.mark.parametrize("more", [["status=off"], []])
+@pytest.mark.parametrize(
+    ("id", "why"), [("nope", "there is no object 'nope'"), ("mirror0", "'mirror0' is a chardev, no object")]
+)
+def test_an_object_that_is_not_there(id: str, why: str, more: list[str]) -> None:
+    shown = a_server().run("set", id, *more)
+    assert (shown.exit_code, shown.stderr) == (1, f"colo-ctl: {why} (there is m0, comp0, iothread1, rew0)\n")
+
+
+def test_what_can_be_set_is_refused_as_a_whole() -> None:
+    def refuse(_: dict[str, Any]) -> None:
+        raise Refused("qom-list", "GenericError", "no")
+
+    shown = a_server(qom_list=refuse).run("set")
+    assert (shown.exit_code, shown.stderr) == (1, "colo-ctl: qom-list: no\n")
 
 
 @pytest.mark.parametrize("word", ["status", "=off"])
@@ -163,6 +188,23 @@ def test_help_on_types_needs_no_server(text: str, said: str) -> None:
     assert server.executed == []
 
 
+def refusing(command: str, description: str) -> Any:
+    def refuse(_: dict[str, Any]) -> None:
+        raise Refused(command, "GenericError", description)
+
+    return refuse
+
+
+def test_what_cannot_be_added_is_said_in_words_for_people() -> None:
+    no_type = refusing("object-add", "Parameter 'qom-type' does not accept value 'foo'")
+    shown = a_server(object_add=no_type).run("add", "object", "foo")
+    assert shown.stderr == "colo-ctl: there is no object of type 'foo'; the types are: filter-buffer, filter-mirror\n"
+    taken = refusing("object-add", "attempt to add duplicate property 'm0' to object (type 'container')")
+    shown = a_server(object_add=taken).run("add", "object", "filter-mirror,id=m0")
+    assert (shown.exit_code, shown.stdout) == (1, "")
+    assert shown.stderr == "colo-ctl: the id m0 is taken by a filter-mirror: choose another, or remove that first\n"
+
+
 def test_help_on_a_type_that_is_not_there() -> None:
     shown = a_server().run("add", "object", "nonsense,help")
     assert shown.exit_code == 1
@@ -181,6 +223,13 @@ def test_things_are_removed_in_order(what: str, command: str) -> None:
     shown = server.run("del", what, "f2", "f1")
     assert shown.stdout == f"removed {what} f2\nremoved {what} f1\n"
     assert server.orders() == [(command, {"id": "f2"}), (command, {"id": "f1"})]
+
+
+def test_what_cannot_be_removed_is_said_in_words_for_people() -> None:
+    server = a_server(object_del=refusing("object-del", "object 'mirror0' not found"))
+    shown = server.run("del", "object", "mirror0")
+    assert (shown.exit_code, shown.stdout) == (1, "")
+    assert shown.stderr == "colo-ctl: 'mirror0' is a chardev, no object: colo-ctl del chardev mirror0\n"
 
 
 def test_removal_as_json() -> None:

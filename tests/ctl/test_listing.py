@@ -4,10 +4,12 @@ import base64
 import struct
 from pathlib import Path
 
+import pytest
 from scapy.layers.l2 import Ether
 from scapy.utils import RawPcapReader
 
 from colo_twisted.ctl.listing import (
+    STATES,
     connection_line,
     connections_head,
     divergence_lines,
@@ -15,8 +17,11 @@ from colo_twisted.ctl.listing import (
     packet_lines,
     pcap_file,
     pcap_numbers,
+    signed,
 )
 from colo_twisted.ctl.words import clock_time, plain
+from colo_twisted.netfilter import rewriter
+from colo_twisted.packets.comparing.protection import NAMES
 from tests.ctl.canned import DIVERGENCE, NOON
 
 FOLLOWED = {
@@ -42,7 +47,7 @@ WITH_ONE = {**DIVERGENCE, "number": 18, "ago": 2.5, "secondary": WITH_BOTH["seco
 
 
 def test_a_primarys_connection() -> None:
-    assert connections_head(FOLLOWED) == "STATE                      HELD         IDLE  CONNECTION"
+    assert connections_head(FOLLOWED) == "STATE         HELD PKTS / BYTES         IDLE  CONNECTION"
     line = connection_line(FOLLOWED, plain)
     assert line == "followed        1,234 / 17.3 KB    1 min 1 s  TCP 10.0.0.2:80 to 10.0.0.1:40000"
     assert connection_line({**FOLLOWED, "held-packets": 0}, plain).split()[:2] == ["followed", "-"]
@@ -51,7 +56,20 @@ def test_a_primarys_connection() -> None:
 def test_a_secondarys_connection() -> None:
     assert connections_head(REWRITTEN) == "STATE          SEQ OFFSET    TS OFFSET  CONNECTION"
     line = connection_line(REWRITTEN, plain)
-    assert line == "open           4294967295            7  TCP 10.0.0.2:80 to 10.0.0.1:40000"
+    assert line == "open                   -1            7  TCP 10.0.0.2:80 to 10.0.0.1:40000"
+
+
+@pytest.mark.parametrize(
+    ("number", "meant"),
+    [(0, 0), (7, 7), (0x7FFFFFFF, 0x7FFFFFFF), (0x80000000, -0x80000000), (0xFFFFFFFF, -1), (4_294_965_979, -1_317)],
+)
+def test_a_number_that_has_wrapped_is_a_negative_one(number: int, meant: int) -> None:
+    assert signed(number) == meant
+
+
+def test_every_state_that_a_comparer_or_rewriter_tells_is_known() -> None:
+    assert set(NAMES) | set(rewriter._STATES.values()) < set(STATES)
+    assert len(set(STATES)) == len(STATES)
 
 
 def test_columns_stand_below_their_heads() -> None:

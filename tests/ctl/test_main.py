@@ -28,7 +28,7 @@ JSON_OF_ALL = [
     ["add", "chardev", "null,id=n"],
     ["del", "chardev", "n"],
     ["checkpoint"],
-    ["failover", "--yes"],
+    ["failover", "--force"],
     ["wait", "ready"],
     ["events", "--count", "1"],
     ["qmp", "query-name"],

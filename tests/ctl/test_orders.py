@@ -6,25 +6,8 @@ from typing import Any
 
 import pytest
 
-from colo_twisted.ctl.orders import done_lines
-from tests.ctl.canned import CHAINS, CHARDEVS, LOST, REPLICA, CannedServer
-
-ALONE = {**REPLICA, "mode": "none", "state": "alone", "reason": "an operator says that the secondary is lost"}
-SECONDARY = {"mode": "secondary", "state": "lost", "reason": "", "since": 3.0, "problems": []}
-TAKEN_OVER = {"mode": "none", "state": "taken-over", "reason": "", "since": 0.0, "problems": []}
-SURVIVORS_CHAIN = {
-    **CHAINS[0],
-    "filters": [
-        {"id": "f1", "type": "filter-redirector", "queue": "tx", "status": "off"},
-        {"id": "f2", "type": "filter-redirector", "queue": "rx", "status": "off"},
-        {"id": "rew0", "type": "filter-rewriter", "queue": "all", "status": "on"},
-    ],
-}
-SURVIVORS_CHARDEVS = [
-    {"label": "red0", "used-by": "filter-redirector 'f1'", "connected": False},
-    {"label": "red1", "used-by": "filter-redirector 'f2'", "connected": False},
-    {"label": "peer0", "used-by": "colo-peer 'cp0'", "connected": False},
-]
+from tests.ctl.canned import REPLICA, CannedServer
+from tests.ctl.survivor import ALONE, SECONDARY, SURVIVORS_CHAIN, SURVIVORS_CHARDEVS, SYNCED, TAKEN_OVER
 
 
 def done(outcome: str, id: str = "comp0", number: int = 4) -> dict[str, Any]:
@@ -71,6 +54,13 @@ def test_a_checkpoint_that_fails() -> None:
     server.events = [done("failed")]
     shown = server.run("checkpoint", "--wait")
     assert (shown.exit_code, shown.stderr) == (1, "colo-ctl: the checkpoint was not made: failed (the log says why)\n")
+
+
+def test_a_checkpoint_that_changes_nothing() -> None:
+    server = CannedServer(colo_checkpoint={"number": 4})
+    server.events = [done("unchanged")]
+    said = "colo-ctl: the checkpoint was not made; the secondary is as it was (unchanged)\n"
+    assert server.run("checkpoint", "--wait").stderr == said
 
 
 def test_a_checkpoint_that_does_not_end() -> None:
@@ -138,32 +128,53 @@ def test_a_person_may_say_no() -> None:
 
 
 @pytest.mark.usefixtures("terminal")
-def test_where_nothing_is_replicated_a_person_is_told_so() -> None:
+@pytest.mark.parametrize("words", [[], ["--yes"], ["--force"]])
+def test_where_nothing_is_replicated_nothing_is_asked_or_done(words: list[str]) -> None:
     server = failing_over({**TAKEN_OVER, "state": "none"}, TAKEN_OVER)
-    assert "There is no replica here." in server.run("failover", input="n\n").stderr
+    shown = server.run("failover", *words, input="y\n")
+    assert shown.exit_code == 1
+    assert shown.stderr.startswith("colo-ctl: there is no replica here: ")
+    assert server.orders() == []
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_person_is_told_that_the_other_side_is_connected() -> None:
+    shown = failing_over(SYNCED, TAKEN_OVER).run("failover", input="n\n")
+    assert "THE PRIMARY IS CONNECTED (colo-peer cp0)" in shown.stderr
+    assert "THE SECONDARY IS CONNECTED (colo-peer cp0)" in failing_over(REPLICA, ALONE).run("failover").stderr
+
+
+@pytest.mark.parametrize(("before", "other"), [(SYNCED, "primary"), (REPLICA, "secondary")])
+def test_a_script_does_not_harm_a_pair_that_works(before: dict[str, Any], other: str) -> None:
+    server = failing_over(before, TAKEN_OVER)
+    shown = server.run("failover", "--yes")
+    assert (shown.exit_code, shown.stdout, len(shown.stderr.splitlines())) == (1, "", 1)
+    assert f"refused: the {other} is connected (colo-peer cp0; the state is synced)" in shown.stderr
+    assert "--force" in shown.stderr
+    assert server.orders() == []
+
+
+@pytest.mark.parametrize("words", [["--force"], ["--yes", "--force"]])
+def test_it_can_be_forced(words: list[str]) -> None:
+    server = failing_over(SYNCED, TAKEN_OVER)
+    assert server.run("failover", *words).exit_code == 0
+    assert server.orders() == [("x-colo-lost-heartbeat", {})]
+
+
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize("words", [[], ["--yes"]])
+def test_once_more_does_nothing_and_asks_nothing(words: list[str]) -> None:
+    server = failing_over(TAKEN_OVER, TAKEN_OVER)
+    shown = server.run("failover", *words, input="y\n")
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    first, *others = shown.stdout.splitlines()
+    assert first == "This side has already taken over: nothing was done."
+    assert "  colo-ctl del object f2 f1 gate0 cp0" in others
+    assert server.orders() == []
+    alone = failing_over(ALONE, ALONE).run("failover", *words)
+    assert alone.stdout == "This side already goes on alone: nothing was done.\n"
 
 
 def test_failover_as_json() -> None:
     shown = failing_over(SECONDARY, TAKEN_OVER).run("failover", "--yes", "--json")
     assert json.loads(shown.stdout) == {"mode": "secondary", "replica": TAKEN_OVER}
-
-
-def test_a_secondary_that_took_over_is_told_what_to_remove() -> None:
-    assert done_lines("secondary", TAKEN_OVER, [SURVIVORS_CHAIN], SURVIVORS_CHARDEVS) == [
-        "The secondary has taken over: the state is taken-over.",
-        "Next, when the primary is to come back or another secondary:",
-        "  colo-ctl del object f2 f1",
-        "  colo-ctl del chardev red1 red0",
-        "rew0 stays: it keeps the connections that were open. What makes this side a primary is added",
-        "before it (colo-ctl add object ...,insert=before,position=id=rew0).",
-    ]
-    assert len(done_lines("secondary", TAKEN_OVER, CHAINS, CHARDEVS)) == 1
-
-
-def test_a_primary_that_goes_on_alone_is_told_what_comes_next() -> None:
-    lines = done_lines("primary", {**ALONE, "problems": LOST["problems"]}, CHAINS, CHARDEVS)
-    assert lines[:2] == [
-        "The primary goes on alone: the state is alone (an operator says that the secondary is lost).",
-        "Next: start a new secondary; when it is there, new connections are protected again.",
-    ]
-    assert lines[2].startswith("- nobody is connected to chardev 'compare1'")

@@ -20,6 +20,12 @@ def test_a_command_without_arguments() -> None:
     assert json.loads(shown.stdout) == {"package": "x"}
 
 
+def test_a_text_that_is_returned_is_printed_as_it_stands() -> None:
+    server = CannedServer(human_monitor_command="hn0: tap\r\n \\ e0\x1b\r\n")
+    assert server.run("qmp", "human-monitor-command").stdout == "hn0: tap\n \\ e0?\n"
+    assert json.loads(server.run("qmp", "human-monitor-command", "--json").stdout) == "hn0: tap\r\n \\ e0\x1b\r\n"
+
+
 def test_arguments_are_json_or_text() -> None:
     server = echoing()
     server.run("qmp", "object-add", "id=m0", "max=64", "on=true", 'list=["a"]', "path=/a=b", "empty=")

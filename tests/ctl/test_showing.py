@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from colo_twisted.ctl.errors import CannotReach
+from colo_twisted.ctl.errors import CannotReach, Refused
 from tests.ctl.canned import DIVERGENCE, LOST, CannedServer
+from tests.ctl.objects import a_server
 
 PACKET = base64.b64encode(bytes(60)).decode()
 
@@ -120,6 +121,32 @@ def test_no_connections() -> None:
     assert json.loads(server.run("connections", "--json").stdout) == {"connections": []}
 
 
+def test_a_state_that_there_is_not_is_refused_with_those_that_there_are() -> None:
+    server = CannedServer(query_colo_connections=page)
+    shown = server.run("connections", "--state", "foo")
+    assert shown.exit_code == 2
+    assert "'foo' is not one of 'followed', 'unprotected', 'passed'" in shown.stderr
+    assert server.addresses == []
+
+
+@pytest.mark.parametrize(
+    ("words", "command", "wanted"),
+    [
+        (["connections", "m0"], "query-colo-connections", "colo-compare or filter-rewriter (there is comp0, rew0)"),
+        (["divergences", "m0"], "query-colo-divergences", "colo-compare (there is comp0)"),
+        (["checkpoint", "m0"], "colo-checkpoint", "colo-compare (there is comp0)"),
+    ],
+)
+def test_an_id_of_something_else_is_said_so(words: list[str], command: str, wanted: str) -> None:
+    def refuse(_: dict[str, Any]) -> None:
+        raise Refused(command, "GenericError", "object 'm0' not found")
+
+    server = a_server()
+    server.answers[command] = refuse
+    shown = server.run(*words)
+    assert (shown.exit_code, shown.stderr) == (1, f"colo-ctl: 'm0' is a filter-mirror, no {wanted}\n")
+
+
 # divergences
 
 
@@ -129,6 +156,16 @@ def test_divergences_in_lines() -> None:
     assert lines[0].startswith("#17 ")
     assert server.executed == [("query-colo-divergences", {"limit": 128, "packets": False})]
     assert CannedServer().run("divergences").stdout == "no divergences\n"
+
+
+def test_where_nothing_is_compared_no_divergences_can_be_known() -> None:
+    secondary = {"mode": "secondary", "state": "synced", "problems": []}
+    shown = CannedServer(query_colo_replica=secondary).run("divergences").stdout
+    assert shown == "none are known here: this is the secondary, and only the primary compares (ask there)\n"
+    nothing = {"mode": "none", "state": "none", "problems": []}
+    shown = CannedServer(query_colo_replica=nothing).run("divergences").stdout
+    assert shown == "none are known here: there is no colo-compare\n"
+    assert json.loads(CannedServer(query_colo_replica=secondary).run("divergences", "--json").stdout) == []
 
 
 def test_divergences_with_packets() -> None:

@@ -148,6 +148,37 @@ def test_a_screen_has_the_worst_problems_and_how_to_see_the_others() -> None:
     assert sum(line.startswith("#17") for line in everything) == 3
 
 
+def test_each_kind_of_problem_is_shown_before_others_are_only_counted() -> None:
+    found = [{"what": f"{number} has no peer", "remedy": "start the other side"} for number in range(3)]
+    found += [{"what": "TAP e0 is down", "remedy": "ip link set e0 up"}, {"what": "odd"}]
+    lines = problems(found, plain, most=1)
+    assert [line[13:] for line in lines] == [
+        "0 has no peer",
+        "start the other side",
+        "TAP e0 is down",
+        "ip link set e0 up",
+        "odd",
+        "and 2 more problems (colo-ctl status --all)",
+    ]
+    assert len([line for line in problems(found, plain, most=4) if "has no peer" in line]) == 2
+    assert not [line for line in problems(found, plain, most=5) if "more problem" in line]
+
+
+def test_many_kinds_of_problems_may_take_more_than_a_screen() -> None:
+    kinds = [{"what": f"{number} is wrong", "remedy": f"mend {number}"} for number in range(12)]
+    lines = screen(picture({**LOST, "problems": kinds}), RATES, NOON)
+    assert sum(line.startswith("PROBLEM") for line in lines) == 12
+    assert "" not in lines
+
+
+@pytest.mark.parametrize(
+    ("state", "said"), [("alone", "alone"), ("taken-over", "taken-over"), ("none", "no replication")]
+)
+def test_without_a_mode_the_head_has_the_state(state: str, said: str) -> None:
+    (first, *_) = head(picture({**REPLICA, "mode": "none", "state": state}), NOON, plain)
+    assert first.startswith(f"alpha: {said}, running, ")
+
+
 # channels
 
 
@@ -198,12 +229,28 @@ def test_a_netdev_whose_link_is_down_or_guest_missing() -> None:
     chain = {"netdev": "st0", "type": "stream", "link": False, "guest-link": False, "offloads": False, "filters": []}
     lines = list(chain_lines(chain, {}, shown))
     assert lines == [
-        "<bold>netdev st0   </>stream <red>DOWN</>, <red>no guest</>, offloads off",
+        "<bold>netdev st0   </>stream <red>OFF</>, <red>no guest</>, offloads off",
         "             in 0 frames/s, 0 B/s; out 0 frames/s, 0 B/s",
         "             network > guest",
     ]
     (first, *_) = chain_lines({**chain, "device": "NIC0"}, None, shown)
-    assert "guest NIC0 <red>DOWN</>" in first
+    assert "guest NIC0 <red>OFF</>" in first
+
+
+@pytest.mark.parametrize(
+    ("ends", "network", "guest"),
+    [
+        ({}, "up", "up"),
+        ({"up": True, "guest-up": True}, "up", "up"),
+        ({"up": False}, "DOWN", "up"),
+        ({"guest-up": False}, "up", "DOWN"),
+        ({"link": False, "up": False}, "OFF", "up"),
+        ({"guest-link": False, "guest-up": False}, "up", "OFF"),
+    ],
+)
+def test_a_tap_that_is_down_is_told_from_a_link_that_is_off(ends: dict[str, bool], network: str, guest: str) -> None:
+    (first, *_) = chain_lines({**CHAINS[0], **ends}, None, plain)
+    assert first == f"netdev hn0   tap lan {network}, guest e0 {guest}, offloads on"
 
 
 def test_a_filter_that_is_off_says_so() -> None:

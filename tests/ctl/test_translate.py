@@ -159,3 +159,13 @@ def test_the_types_of_each_option() -> None:
     assert KNOWN.types("netdev") == ["stream", "tap"]
     assert KNOWN.types("device") == []
     assert [Schema([]).types(option) for option in ("object", "chardev")] == [[], []]
+
+
+def test_the_events_that_there_are() -> None:
+    assert KNOWN.events() == ["COLO_DIVERGENCE", "COLO_FAILOVER", "STOP"]
+    assert Schema([]).events() == []
+
+
+def test_what_a_command_takes() -> None:
+    assert KNOWN.arguments("query-stats") == {"kind": ["netdev", "object"], "packets": ["true", "false"], "id": []}
+    assert KNOWN.arguments("nonsense") == {}

@@ -8,6 +8,7 @@ import pytest
 
 from colo_twisted.ctl.errors import CannotReach, Lost
 from tests.ctl.canned import LOST, REPLICA, CannedServer
+from tests.ctl.schema import SCHEMA
 
 NOBODY = CannotReach("no colo_twisted listens at unix:/x")
 
@@ -170,11 +171,18 @@ def test_events_are_a_line_each_until_ctrl_c() -> None:
 
 
 def test_some_events_only_and_so_many() -> None:
-    server = CannedServer()
+    server = CannedServer(query_qmp_schema=SCHEMA)
     server.events = EVENTS * 3
     shown = server.run("events", "COLO_DIVERGENCE", "STOP", "--count", "3")
     assert shown.exit_code == 0
     assert [line.split()[1] for line in shown.stdout.splitlines()] == ["COLO_DIVERGENCE", "STOP", "COLO_DIVERGENCE"]
+
+
+def test_an_event_that_there_is_not_is_refused() -> None:
+    server = CannedServer(query_qmp_schema=SCHEMA)
+    shown = server.run("events", "STOP", "FOO")
+    assert (shown.exit_code, shown.stdout) == (1, "")
+    assert shown.stderr == "colo-ctl: there is no event FOO; there are: COLO_DIVERGENCE, COLO_FAILOVER, STOP\n"
 
 
 def test_events_as_json() -> None:

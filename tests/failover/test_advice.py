@@ -14,10 +14,12 @@ from colo_twisted.compare.properties import CompareProperties
 from colo_twisted.counters import Counters
 from colo_twisted.failover import advice
 from colo_twisted.failover.advice import Problem, problems
-from colo_twisted.interfaces import IComparer, IMachine
+from colo_twisted.failover.mode import ALONE_BY_REQUEST
+from colo_twisted.interfaces import FrontEnd, IComparer, IMachine
 from colo_twisted.netdev.tap import Tap
 from colo_twisted.netdev.tap_properties import TapProperties
 from colo_twisted.options import ObjectType
+from tests.support.compare_bench import PEER, TIMEOUT, Bench, followed, segment
 from tests.support.fakes import FakeMachine, FakeNetdev, batch_of, packet
 from tests.support.house import House, Types
 from tests.support.memory_tun import MemoryTun
@@ -47,8 +49,12 @@ class Judge:
         self.state, self.reason, self.since = "synced", "", machine.monotonic()
         self.following = SimpleNamespace(invalid=None)
         self.divergences = SimpleNamespace(kept=[])
+        self.down: list[str] = []
         for id in (properties.primary_in, properties.secondary_in, properties.outdev):
-            machine.chardev(id).attach(SimpleNamespace(owner=f"judge '{self.id}'"))  # type: ignore[arg-type]
+            machine.chardev(id).attach(FrontEnd(f"judge '{self.id}'", receive=lambda batch: None))
+
+    def channels(self) -> list[tuple[str, bool]]:
+        return [(name, name not in self.down) for name in ("primary_in", "secondary_in", "outdev", "colo-peer")]
 
     def add_passthrough(self, id: str, rule: object) -> None: ...
 
@@ -85,7 +91,54 @@ def test_where_all_is_well_there_is_nothing_to_say(line: str) -> None:
     assert problems(a_house(line).machine) == []
 
 
+def test_what_can_wait_comes_last() -> None:
+    house = a_house(f"{PRIMARY} -chardev fake,id=c9")
+    house.object("comp0").state, house.object("comp0").reason = "alone", ALONE_BY_REQUEST
+    house.machine.set_link("hn0", False)
+    assert [problem.severity for problem in problems(house.machine)] == ["error", "warning", "warning"]
+
+
 # who speaks
+
+
+PAIR = "-chardev pair,id=compare0,peer=compare0-0"
+REDIRE1 = "-object filter-redirector,id=redire1,netdev=hn0,queue=rx,outdev=compare0"
+CUT_OFF = Problem(
+    "the guest of netdev 'hn0' is cut off from the network: filter-redirector 'redire1' takes what it sends to chardev"
+    " 'compare0', where nobody reads",
+    "colo-ctl set redire1 status=off lets it through, uncompared; or add what is to read at chardev 'compare0-0'"
+    " (colo-ctl add object colo-compare,primary_in=compare0-0,...)",
+)
+
+
+def test_a_guest_whose_redirector_leads_to_no_comparer_is_cut_off() -> None:
+    """As on the only live guest, after a take-over, when colo-compare could not be added."""
+    house = a_house(f"{CABLE} {PAIR} {REDIRE1} -chardev fake,id=c1 -chardev fake,id=c2")
+    first, *others = problems(house.machine)
+    assert first == CUT_OFF
+    assert {problem.severity for problem in others} == {"warning"}, "the pair's end isn't named once more"
+    house.machine.change("redire1", "status", False)
+    assert not list(advice.cut_off(house.machine))
+    house.machine.change("redire1", "status", True)
+    house.add("object", "judge,id=comp0,primary_in=compare0-0,secondary_in=c1,outdev=c2")
+    assert problems(house.machine) == []
+
+
+def test_a_guest_is_cut_off_where_nobody_is_connected() -> None:
+    house = a_house(f"{CABLE} {PAIR.replace('pair', 'fake').replace(',peer=compare0-0', '')} {REDIRE1}")
+    house.chardev("compare0").connected = False
+    (problem,) = problems(house.machine)
+    assert problem.what == CUT_OFF.what
+    assert problem.remedy == (
+        "colo-ctl set redire1 status=off lets it through, uncompared; or start what is to read there"
+    )
+
+
+def test_a_secondary_is_meant_to_be_cut_off_while_its_primary_is_away() -> None:
+    house = a_house(SECONDARY)
+    house.chardev("red1").connected = False
+    (problem,) = problems(house.machine)
+    assert problem.what.startswith("outdev of filter-redirector 'f2' has no peer")
 
 
 def test_two_speakers_are_named_on_either_side() -> None:
@@ -117,8 +170,7 @@ def test_lost_says_what_it_waits_for_and_the_way_out() -> None:
     assert problems(house.machine) == [
         Problem(
             "lost: nothing of the guest's reaches the network (comp0): lost secondary_in",
-            "it ends when the secondary answers or closes; if you know that it is dead: x-colo-lost-heartbeat"
-            " (colo-ctl failover)",
+            "it ends when the secondary answers or closes; if you know that it is dead: colo-ctl failover",
         )
     ]
 
@@ -156,7 +208,7 @@ def test_an_invalid_guest_is_named_on_the_secondary() -> None:
     assert list(advice.invalid(secondary.house.machine)) == [
         Problem(
             "the guest is invalid, no take-over is possible: the primary says so: it diverged",
-            "have a checkpoint made (colo-checkpoint on the primary), or start it anew from the primary's state",
+            "colo-ctl checkpoint on the primary has one made that ends it; or start it anew from the primary's state",
         )
     ]
     assert not list(advice.invalid(primary.house.machine))
@@ -169,29 +221,194 @@ def test_an_invalid_secondary_is_named_on_the_primary() -> None:
     assert problem.what == "the secondary's guest is invalid, nothing is protected (comp0): checkpoint 5 failed"
 
 
-def test_alone_is_named_with_its_reason() -> None:
+@pytest.mark.parametrize(
+    ("reason", "down", "remedy"),
+    [
+        ("secondary_in is silent", [], "look at the secondary's guest: does it run, is its interface up"),
+        ("there is no filter-mirror any more", ["mirror"], "colo-ctl add object filter-mirror,"),
+        ("the secondary was made invalid: it diverged", [], "colo-ctl checkpoint, where there is a checkpointer; else"),
+        ("colo-peer is not connected", ["colo-peer"], "the other side must have a colo-peer with role=secondary"),
+        ("something new", [], "both sides' logs say more; start the secondary, anew if it was there before"),
+    ],
+)
+def test_alone_is_named_with_its_reason_and_what_ends_that(reason: str, down: list[str], remedy: str) -> None:
     house = a_house(PRIMARY)
-    house.object("comp0").state, house.object("comp0").reason = "alone", "an operator said so"
-    assert problems(house.machine) == [
-        Problem(
-            "alone: the guest runs uncompared, no connection would outlive it (comp0): an operator said so",
-            "start the secondary, anew if it was there before",
-        )
-    ]
+    comparer = house.object("comp0")
+    comparer.state, comparer.reason, comparer.down = "alone", reason, down
+    (problem,) = problems(house.machine)
+    assert problem.what == f"alone: the guest runs uncompared, no connection would outlive it (comp0): {reason}"
+    assert problem.severity == "error"
+    assert problem.remedy.startswith(remedy)
+
+
+MIRROR = (
+    "-netdev fake,id=hn0 -netdev fake,id=g0 -device e1000,id=e0,netdev=hn0,guest=g0 -chardev fake,id=mc0"
+    " -object filter-mirror,id=m0,netdev=hn0,queue=tx,outdev=mc0"
+)
+
+
+def silent() -> Bench:
+    bench = followed()
+    ports = (40000, 40001, 40002)
+    for port in ports:
+        bench.open_connection(port)
+    for port in (*ports, 40003):
+        bench.primary(segment(101, b"answer", port=port))
+        bench.wait(TIMEOUT + 1)
+    return bench
+
+
+def unmirrored() -> Bench:
+    bench = followed("", MIRROR)
+    bench.machine.remove("object", "m0")
+    bench.wait(TIMEOUT + 1)
+    return bench
+
+
+def isolated() -> Bench:
+    bench = followed(",on_divergence=isolate", PEER)
+    bench.open_connection()
+    bench.primary(segment(101, b"one"))
+    bench.secondary(segment(101, b"two"))
+    bench.house.object("peer0").answer()
+    return bench
+
+
+def without_hello() -> Bench:
+    bench = followed("", PEER)
+    bench.house.object("peer0").come_or_go(False)
+    return bench
+
+
+def by_request() -> Bench:
+    bench = followed()
+    bench.machine.colo.lose_heartbeat()
+    return bench
 
 
 @pytest.mark.parametrize(
-    ("state", "shown"), [("joining", "joining for 30 s"), ("checkpointing", "checkpointing for 30 s")]
+    ("make", "remedy"),
+    [
+        (silent, "look at the secondary's guest"),
+        (unmirrored, "colo-ctl add object filter-mirror"),
+        (isolated, "colo-ctl checkpoint, where there is a checkpointer; else"),
+        (without_hello, "the other side must have a colo-peer"),
+        (by_request, "start the secondary anew, or"),
+    ],
 )
-def test_what_should_pass_soon_is_named_when_it_does_not(state: str, shown: str) -> None:
+def test_a_true_colo_compare_that_is_alone_has_the_remedy_for_its_reason(make: Any, remedy: str) -> None:
+    bench = make()
+    assert bench.compare.state == "alone"
+    (problem,) = advice.alone(bench.machine)
+    assert problem.remedy.startswith(remedy)
+
+
+def test_one_that_joins_has_it_too() -> None:
+    bench = Bench("", PEER)
+    bench.wait(11)
+    (problem,) = advice.joining(bench.machine)
+    assert problem.remedy.startswith("colo-ctl status on the secondary")
+    off = Bench("", f"{MIRROR},status=off")
+    off.wait(11)
+    assert off.compare.state == "joining"
+    assert not list(advice.joining(off.machine))
+    assert [problem.what for problem in advice.filters_off(off.machine)] == ["in the mode of a primary, but off: 'm0'"]
+
+
+def test_without_its_secondary_a_true_one_leaves_it_to_the_channel() -> None:
+    bench = followed()
+    bench.connect(bench.s, False)
+    bench.wait(TIMEOUT + 1)
+    assert bench.compare.state == "alone"
+    assert not list(advice.alone(bench.machine))
+    assert [problem.what[:32] for problem in advice.channels_down(bench.machine)] == [
+        "secondary_in of colo-compare 'co"
+    ]
+
+
+def test_alone_by_an_operators_word_is_no_error() -> None:
     house = a_house(PRIMARY)
-    house.object("comp0").state, house.object("comp0").reason = state, "it waits"
+    house.object("comp0").state, house.object("comp0").reason = "alone", ALONE_BY_REQUEST
+    (problem,) = problems(house.machine)
+    assert problem.severity == "warning"
+    assert problem.remedy.startswith("start the secondary anew")
+
+
+def test_a_channel_that_is_down_says_enough_of_a_primary_that_is_alone() -> None:
+    house = a_house(PRIMARY)
+    comparer = house.object("comp0")
+    comparer.state, comparer.reason, comparer.down = "alone", "secondary_in is not connected", ["secondary_in"]
+    house.chardev("c1").connected = False
+    (problem,) = problems(house.machine)
+    assert problem.what.startswith("secondary_in of judge 'comp0' has no peer")
+
+
+def test_so_does_a_colo_peers() -> None:
+    house = a_house(f"-chardev wire,id=w0 -object colo-peer,id=p0,chardev=w0,role=primary {PRIMARY}")
+    comparer = house.object("comp0")
+    comparer.state, comparer.reason, comparer.down = "alone", "colo-peer is not connected", ["colo-peer"]
+    assert [problem.what[:32] for problem in problems(house.machine)] == ["chardev of colo-peer 'p0' has no"]
+    house.chardev("w0").connected = True
+    assert [problem.what[:6] for problem in problems(house.machine)] == ["alone:"]
+
+
+def test_a_checkpoint_that_takes_long_is_named() -> None:
+    house = a_house(PRIMARY)
+    house.object("comp0").state, house.object("comp0").reason = "checkpointing", "it waits"
     house.reactor.advance(29)
     assert problems(house.machine) == []
     house.reactor.advance(1)
     (problem,) = problems(house.machine)
-    assert problem.what.startswith(f"{state} for 30 s, ")
-    assert problem.what.endswith("it waits")
+    assert problem.what == "checkpointing for 30 s, the secondary's guest stands still: it waits"
+
+
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [
+        ("it waits for the secondary to say that it follows", "colo-ctl status on the secondary: is its guest invalid"),
+        ("it waits for a checkpoint", "look at the checkpointer"),
+        ("", "both sides' logs say more"),
+    ],
+)
+def test_a_primary_that_joins_for_long_says_what_it_waits_for(reason: str, remedy: str) -> None:
+    house = a_house(PRIMARY)
+    house.object("comp0").state, house.object("comp0").reason = "joining", reason
+    house.reactor.advance(10)
+    assert problems(house.machine) == []
+    house.reactor.advance(1)
+    (problem,) = problems(house.machine)
+    assert problem.what == f"joining for 11 s, nothing new is protected: {reason or 'it does not say why'}"
+    assert problem.severity == "error"
+    assert problem.remedy.startswith(remedy)
+
+
+@pytest.mark.parametrize(
+    "reason", ["the secondary is invalid until a checkpoint is made: number 5 failed", "filter-mirror 'm0' is off"]
+)
+def test_what_another_problem_tells_of_joining_is_told_once(reason: str) -> None:
+    house = a_house(PRIMARY)
+    house.object("comp0").state, house.object("comp0").reason = "joining", reason
+    house.reactor.advance(11)
+    assert not list(advice.joining(house.machine))
+
+
+def test_a_secondary_that_joins_for_long_says_what_it_waits_for() -> None:
+    """Nobody is there; somebody is, but no colo-peer; and it is, but protects nothing."""
+    primary, secondary = Side("primary"), Side("secondary")
+    machine = secondary.house.machine
+    secondary.house.reactor.advance(11)
+    assert [problem.what[:29] for problem in problems(machine)] == ["chardev of colo-peer 'p0' has"]
+    secondary.end.change(True)
+    (problem,) = problems(machine)
+    assert problem.what == "joining for 11 s, nothing new is protected: the primary is not there"
+    assert problem.remedy.startswith("the other side must have a colo-peer with role=primary there")
+    primary.joined(secondary)
+    (problem,) = problems(machine)
+    assert problem.what.endswith(": the primary does not protect new connections yet")
+    assert problem.remedy.startswith("colo-ctl status on the primary: ")
+    results(primary.peer.protect_new())
+    flow(primary.end, secondary.end)
+    assert problems(machine) == []
 
 
 @pytest.mark.parametrize(
@@ -234,18 +451,62 @@ def test_nobody_misses_the_peer_of_a_filter_that_is_off() -> None:
     house = a_house(SECONDARY)
     house.machine.colo.lose_heartbeat()
     house.chardev("red0").connected = house.chardev("red1").connected = False
+    assert {problem.severity for problem in problems(house.machine)} == {"warning"}
+
+
+GATED = f"{SECONDARY} -object filter-drop,id=gate0,netdev=hn0,queue=tx,position=head"
+
+
+def test_what_a_take_over_leaves_behind_is_a_note_with_the_commands_that_remove_it() -> None:
+    """It was advised to start the primary, whose colo-peer had no peer any more."""
+    house = a_house(f"{GATED} -chardev wire,id=peer0 -object colo-peer,id=cp0,chardev=peer0,role=secondary")
+    house.machine.colo.lose_heartbeat()
+    house.chardev("red0").connected = house.chardev("red1").connected = False
+    (problem,) = problems(house.machine)
+    assert problem == Problem(
+        "left over from before the take-over: 'gate0', 'f2', 'f1', 'cp0'",
+        "colo-ctl del object gate0 f2 f1 cp0, then colo-ctl del chardev red1 red0 peer0",
+        "warning",
+    )
+    for id in ("gate0", "f2", "f1", "cp0"):
+        house.machine.remove("object", id)
+    assert all(problem.what.endswith(" is used by nothing") for problem in problems(house.machine))
+    for id in ("red1", "red0", "peer0"):
+        house.machine.remove("chardev", id)
     assert problems(house.machine) == []
+
+
+def test_what_still_has_a_peer_is_not_left_over() -> None:
+    house = a_house(GATED)
+    house.machine.colo.lose_heartbeat()
+    assert problems(house.machine) == []
+    house.chardev("red1").connected = False
+    (problem,) = problems(house.machine)
+    assert problem.remedy == "colo-ctl del object gate0 f2, then colo-ctl del chardev red1"
+
+
+def test_one_that_is_a_primary_since_is_not_told_to_turn_them_on_again() -> None:
+    house = a_house(f"{SECONDARY} -chardev fake,id=c0 -chardev fake,id=c1 -chardev fake,id=c2")
+    house.machine.colo.lose_heartbeat()
+    house.add("object", "judge,id=comp0,primary_in=c0,secondary_in=c1,outdev=c2")
+    assert house.machine.colo.mode == "primary"
+    house.chardev("red0").connected = house.chardev("red1").connected = False
+    assert [problem.what for problem in problems(house.machine)] == ["left over from before the take-over: 'f2', 'f1'"]
 
 
 def test_a_chardev_that_nothing_uses() -> None:
     house = a_house(f"{CABLE} -chardev fake,id=c0")
-    assert [problem.what for problem in problems(house.machine)] == ["chardev 'c0' is used by nothing"]
+    assert problems(house.machine) == [
+        Problem(
+            "chardev 'c0' is used by nothing", "name it in an object's property, or colo-ctl del chardev ID", "warning"
+        )
+    ]
 
 
 def test_a_netdev_without_a_guest() -> None:
     house = a_house("-netdev fake,id=hn0")
     assert problems(house.machine) == [
-        Problem("netdev 'hn0' has no guest", "device_add a device with netdev=hn0, or netdev_del it")
+        Problem("netdev 'hn0' has no guest", "colo-ctl add device MODEL,id=ID,netdev=hn0, or colo-ctl del netdev hn0")
     ]
 
 
@@ -258,6 +519,7 @@ def test_a_link_that_is_off() -> None:
     house.machine.set_link("hn0", False)
     (problem,) = problems(house.machine)
     assert problem.what == "the link of netdev 'hn0' is off at the network's and the guest's end"
+    assert problem.remedy == "colo-ctl qmp set_link name=hn0 up=true"
     house.machine.set_link("hn0", True)
     assert problems(house.machine) == []
 
@@ -267,13 +529,23 @@ def test_a_tap_that_is_down_or_gone() -> None:
     fake.reactor.removeReader = fake.reactor.removeWriter = lambda _: None
     tun = MemoryTun()
     tap = Tap(TapProperties(id="hn0", ifname="tap7", script="", downscript=""), fake, tun)
-    machine: Any = SimpleNamespace(netdevs={"hn0": tap, "fake": FakeNetdev()})
+    colo = SimpleNamespace(mode="primary")
+    machine: Any = SimpleNamespace(netdevs={"hn0": tap, "fake": FakeNetdev()}, chains={"hn0": None}, colo=colo)
     tap.open(False)
     assert not list(advice.taps_down(machine))
     tun.up = False
     assert list(advice.taps_down(machine)) == [
         Problem("TAP tap7 of netdev 'hn0' is down", "ip link set tap7 up, in the namespace where it is")
     ]
+    colo.mode = "secondary"
+    (problem,) = advice.taps_down(machine)
+    assert problem.remedy == (
+        "ip link set tap7 up, in the namespace where it is; as it is, this side could not take over: its guest would"
+        " reach no client"
+    )
+    machine.chains = {}
+    assert next(advice.taps_down(machine)).remedy.endswith("where it is"), "it is the guest's"
+    colo.mode = "primary"
     tun.up = True
     assert not list(advice.taps_down(machine))
     tap.connectionLost(Failure(ConnectionLost()))
@@ -286,7 +558,9 @@ def test_a_tap_that_is_down_or_gone() -> None:
 def test_filters_of_a_pair_that_are_off() -> None:
     house = a_house(SECONDARY)
     house.machine.change("f2", "status", False)
-    assert [problem.what for problem in problems(house.machine)] == ["in the mode of a secondary, but off: 'f2'"]
+    assert problems(house.machine) == [
+        Problem("in the mode of a secondary, but off: 'f2'", "when all else is in place: colo-ctl set f2 status=on")
+    ]
     house.machine.colo.lose_heartbeat()
     assert problems(house.machine) == []
 

@@ -205,8 +205,9 @@ def test_it_is_told_once_and_the_guest_is_announced(machine: Running) -> None:
     ]
     machine.reactor.pump([0.01] * 100)
     assert [batch for batch in machine.the_chain.sent for batch in batch.packets()] == [announcement(MAC)] * 5
-    with pytest.raises(FailoverRefused, match="not enabled"):
+    with pytest.raises(FailoverRefused) as caught:
         machine.colo.lose_heartbeat()
+    assert str(caught.value) == "The feature 'colo' is not enabled (this side has taken over already)"
 
 
 def test_stopping_ends_the_announcement(machine: Running) -> None:
@@ -245,7 +246,7 @@ def test_it_is_refused_while_the_guest_is_invalid(machine: Running) -> None:
     assert str(caught.value) == (
         "colo-peer 'p0': no take-over now: the guest is invalid: the primary says so: it diverged; it must not take"
         " over before the next checkpoint: have one made, or start it anew from the primary's state"
-        " (object-del of 'p0' first takes the guest as it is)"
+        " (colo-ctl del object p0 first takes the guest as it is)"
     )
     assert (machine.changed, machine.told, machine.query) == ([], [], ("secondary", "secondary", "none"))
     assert not machine.objects["rew0"].rewriter.following.alone
@@ -289,6 +290,31 @@ def test_what_is_left_of_a_secondary_makes_none_again_but_a_new_part_does(machin
     assert machine.query == ("secondary", "secondary", "none")
 
 
+def test_what_a_take_over_leaves_without_a_task_is_known_until_it_goes_or_is_used_again(machine: Running) -> None:
+    a_secondary(machine)
+    machine.add(COLO_PEER, "p0", "chardev=c0,role=secondary")
+    machine.add(REDIRECTOR, "off", "netdev=hn0,indev=y,status=off")
+    assert machine.colo.left_over == []
+    machine.colo.lose_heartbeat()
+    assert [part.id for part in machine.colo.left_over] == ["gate", "f2", "f1", "p0"], "'off' was so before"
+    machine.change("gate", "status", True)
+    machine.remove("f1")
+    machine.add(REDIRECTOR, "f1", "netdev=hn0,indev=red0,status=off")
+    assert [part.id for part in machine.colo.left_over] == ["f2", "p0"], "this 'f1' is another one"
+    a_primary(machine)
+    assert [part.id for part in machine.colo.left_over] == ["f2", "p0"]
+
+
+def test_a_secondary_again_has_nothing_left_over(machine: Running) -> None:
+    a_secondary(machine)
+    machine.colo.lose_heartbeat()
+    assert machine.colo.left_over
+    machine.remove("rew0")
+    machine.add(REWRITER, "rew0")
+    assert machine.colo.mode == "secondary"
+    assert machine.colo.left_over == []
+
+
 def test_the_survivor_becomes_primary_and_its_rewriter_stays(machine: Running) -> None:
     a_secondary(machine)
     machine.colo.lose_heartbeat()
@@ -312,6 +338,10 @@ def test_its_comparers_run_alone_and_no_filter_is_touched(machine: Running) -> N
     assert comparer.alone == [ALONE_BY_REQUEST]
     assert machine.told == [Failover("primary", "request"), ColoExit("primary", "request")]
     assert machine.query == ("none", "primary", "request")
+    with pytest.raises(
+        FailoverRefused, match=r"^The feature 'colo' is not enabled \(this side goes on alone already\)$"
+    ):
+        machine.colo.lose_heartbeat()
     assert machine.changed == []
     assert machine.the_chain.sent == []
 

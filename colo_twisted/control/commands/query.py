@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from colo_twisted.control.commands.declare import Nothing, command
+from colo_twisted.control.errors import QMPError
 from colo_twisted.interfaces import IChardev, IFilter, INetdev
 from colo_twisted.machine import Machine
 from colo_twisted.netdev.stream import StreamNetdev
 from colo_twisted.netdev.tap import Tap
 from colo_twisted.netfilter.chain import Chain
 from colo_twisted.options.declare import prop
-from colo_twisted.options.kinds import Text
+from colo_twisted.options.kinds import Choice, Text
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,9 @@ class ChainInfo:
     """
     A netdev with what is plugged in: ``filters`` has the one that is next to the network first.
 
-    ``ifname`` is a TAP's interface; ``filename`` says of another process's end what a chardev's does.
+    ``ifname`` is a TAP's interface; ``filename`` says of another process's end what a chardev's does. ``link`` is what
+    set_link has made of an end, ``up`` whether frames can go there: its link is on and its TAP, if it is one, is up.
+    Where there is no guest, ``guest_up`` is false.
     """
 
     netdev: str
@@ -68,11 +71,13 @@ class ChainInfo:
     ifname: str | None
     filename: str | None
     link: bool
+    up: bool
     device: str | None
     guest: str | None
     guest_ifname: str | None
     guest_filename: str | None
     guest_link: bool
+    guest_up: bool
     offloads: bool
     filters: list[FilterInfo]
 
@@ -91,14 +96,21 @@ def _chain_info(machine: Machine, chain: Chain, device: str | None) -> ChainInfo
         ifname=interface_name(chain.network),
         filename=filename(chain.network),
         link=chain.link_up,
+        up=chain.link_up and _takes_frames(chain.network),
         device=device,
         guest=None if chain.guest is None else chain.guest.id,
         guest_ifname=interface_name(chain.guest),
         guest_filename=filename(chain.guest),
         guest_link=chain.guest_link_up,
+        guest_up=chain.guest_link_up and _takes_frames(chain.guest),
         offloads=chain.offloads,
         filters=[_filter_info(machine, known) for known in chain.filters],
     )
+
+
+def _takes_frames(netdev: INetdev | None) -> bool:
+    """Whether there is one, and no TAP that is down or was deleted."""
+    return netdev is not None and not (isinstance(netdev, Tap) and (netdev.gone or netdev.down))
 
 
 def interface_name(netdev: INetdev | None) -> str | None:
@@ -118,9 +130,12 @@ def _filter_info(machine: Machine, known: IFilter) -> FilterInfo:
     return FilterInfo(known.id, type, "all" if others else queue, "on" if known.status else "off")
 
 
+KINDS = ("chardev", "netdev", "chain", "object", "monitor")
+
+
 @dataclass(frozen=True)
 class StatsArguments:
-    kind: str | None = prop(Text(), "only of this kind: chardev, netdev, chain or object", default=None)
+    kind: str | None = prop(Choice(*KINDS), "only of this kind", default=None)
     id: str | None = prop(Text(), "only of this id", default=None)
 
 
@@ -135,7 +150,14 @@ class StatsInfo:
 
 @command("query-stats", "every counter", StatsArguments)
 def query_stats(machine: Machine, wanted: StatsArguments) -> list[StatsInfo]:
-    return [known for known in _counted(machine) if wanted.kind in (None, known.kind) and wanted.id in (None, known.id)]
+    of_kind = [known for known in _counted(machine) if wanted.kind in (None, known.kind)]
+    if wanted.id is None:
+        return of_kind
+    found = [known for known in of_kind if known.id == wanted.id]
+    if not found:
+        there = ", ".join(dict.fromkeys(known.id for known in of_kind)) or "none"
+        raise QMPError(f"no {wanted.kind or 'part'} has the id '{wanted.id}' (there are: {there})")
+    return found
 
 
 def _counted(machine: Machine) -> Iterator[StatsInfo]:

@@ -22,8 +22,14 @@ def test_the_mode_is_that_of_the_parts(line: str, mode: str) -> None:
     assert a_client(line)("query-colo-status") == {"mode": mode, "last-mode": mode, "reason": "none"}
 
 
-@pytest.mark.parametrize(("line", "mode"), [(COMPARE, "primary"), (REWRITER, "secondary")])
-def test_a_lost_heartbeat_ends_it(line: str, mode: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "mode", "why"),
+    [
+        (COMPARE, "primary", "this side goes on alone already"),
+        (REWRITER, "secondary", "this side has taken over already"),
+    ],
+)
+def test_a_lost_heartbeat_ends_it(line: str, mode: str, why: str) -> None:
     client = a_client(line)
     told: list[Event] = []
     client.house.machine.events.subscribe(told.append)
@@ -31,7 +37,7 @@ def test_a_lost_heartbeat_ends_it(line: str, mode: str) -> None:
     assert client("query-colo-status") == {"mode": "none", "last-mode": mode, "reason": "request"}
     exits = [event.data for event in told if event.name == "COLO_EXIT"]
     assert exits == [{"mode": mode, "reason": "request"}]
-    assert client.error("x-colo-lost-heartbeat") == "The feature 'colo' is not enabled"
+    assert client.error("x-colo-lost-heartbeat") == f"The feature 'colo' is not enabled ({why})"
 
 
 def test_without_a_pair_no_heartbeat_can_be_lost() -> None:
