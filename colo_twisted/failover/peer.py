@@ -63,6 +63,7 @@ class ColoPeer:
         self._other = PRIMARY if self.role == SECONDARY else SECONDARY
         self._requests = Requests()
         self._unoffered: list[Message] = []  # a PROTECT_NEW that may not be sent yet
+        self._why_taken_over = ""
         self._state = StateFile(properties.state_file)
         self.replica: Replica = self._made_replica(properties, machine)
         self._talk = Talk(self.id, machine.chardev(properties.chardev), self.counters, self._report, self)
@@ -152,13 +153,14 @@ class ColoPeer:
     def _condition(self) -> tuple[str, str]:
         if self.role == PRIMARY:
             return "none", ""
-        state, reason = self.replica.condition(self.connected)
         stands = self._arbitration.arbiter.state
+        if stands is State.TAKEN_OVER:
+            return "taken-over", self._why_taken_over
         if stands is State.LOST:
             return "lost", self._why_lost
         if stands is State.SHUT:
             return "shut", self._why_shut
-        return state, reason
+        return self.replica.condition(self.connected)
 
     @property
     def _why_lost(self) -> str:
@@ -318,7 +320,8 @@ class ColoPeer:
         self._warn_of_two()
         if state in (State.ALONE, State.TAKEN_OVER):
             self._requests.give_up()
-            self.decided(f"the {self._other} is lost")
+            self._why_taken_over = self._why_taken_over or f"the {self._other} is lost"
+            self.decided(self._why_taken_over)
         for watcher in list(self.gate_watchers):
             watcher()
         self.standing.become(*self._condition)
@@ -349,6 +352,7 @@ class ColoPeer:
         """
         if self.role == SECONDARY:
             self.replica.take_over(reason)
+        self._why_taken_over = reason
         self._arbitration.word_of_operator()
         self._look()
 

@@ -518,7 +518,7 @@ def test_a_take_over_is_kept_first_and_stays_so(tmp_path: Path) -> None:
     assert stands(both) == ("taken-over", "an operator said so")
     with capturedLogs() as events:
         again = Side("secondary", f"state-file={path}")
-    assert again.peer.standing.state == "taken-over"
+    assert again.peer.standing.state == "shut"
     assert [formatEvent(event) for event in events if "taken over before" in (formatEvent(event) or "")] == [
         f"colo-peer p0: this side has taken over before ({path} says so) and acts on nothing that a primary asks;"
         " to make its guest a replica again, move that file away and start anew"

@@ -12,6 +12,7 @@ from colo_twisted.chardev.base import Chardev
 from colo_twisted.counters import Counters
 from colo_twisted.events import Event, Events
 from colo_twisted.interfaces import Direction, FrontEnd, IChain, IChardev, IFilter, IMachine, INetdev
+from colo_twisted.interfaces.frames import Ended
 from colo_twisted.packets.batch import Batch
 
 
@@ -29,7 +30,7 @@ def packet(text: bytes | str = b"", size: int = 0) -> bytes:
 
 @implementer(IChardev)
 class FakeChardev(Chardev):
-    """Records what is written; a test sets ``connected`` and ``backlog`` and calls ``deliver``."""
+    """Records what is written; a test sets ``connected`` and ``backlog``, and calls ``deliver``, ``come``, ``go``."""
 
     def __init__(self, id: str = "c0") -> None:
         super().__init__(id)
@@ -57,6 +58,19 @@ class FakeChardev(Chardev):
         assert self.front_end is not None
         assert self.front_end.receive is not None
         self.front_end.receive(batch)
+
+    def come(self) -> None:
+        """As if a peer had connected."""
+        self._become(True, None)
+
+    def go(self, ended: Ended) -> None:
+        """As if its connection had ended."""
+        self._become(False, ended)
+
+    def _become(self, connected: bool, ended: Ended | None) -> None:
+        self.connected, self.ended = connected, ended
+        if self.front_end is not None:
+            self.front_end.connection_changed(connected)
 
     def press(self, full: bool) -> None:
         """As if the peer took too little, or all."""

@@ -1,0 +1,410 @@
+"""
+``guest-watch=``: whether this side's guest lives, as its process, its end of a cable or a command shows.
+
+A guest that was never seen is waited for: only one that was there can be gone.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from colo_twisted.checkpoint import program
+from colo_twisted.countdown import Countdown
+from colo_twisted.events import Event, NetdevStreamConnected, NetdevStreamDisconnected
+from colo_twisted.interfaces import IMachine, INetdev
+from colo_twisted.netdev.stream import StreamNetdev
+from colo_twisted.netdev.tap import Tap
+from colo_twisted.options.errors import OptionError
+from colo_twisted.options.kinds import Command, Identifier, Kind, Text
+from colo_twisted.reporting import Reporter
+
+LOOK_SECONDS = 0.1  # between two looks at a pidfile, a process or a netdev
+ASK_SECONDS = 1.0  # from the end of one run of the command to the next
+ANSWER_SECONDS = 2.0  # what the command may take
+MOST_UNANSWERED = 3  # runs that took longer, one after the other, and the guest is gone
+NO_PROGRAM = (126, 127)  # a shell's exit statuses for what could not be run: nobody's word
+MOST_PIDFILE = 64  # bytes that are read
+
+
+# the property
+
+
+@dataclass(frozen=True)
+class Pidfile:
+    """The guest is the process whose number stands in a file."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class FarEnd:
+    """The guest is what is at the other end of a netdev: its peer, or the user of its TAP."""
+
+    netdev: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The guest is alive while a command exits with 0."""
+
+    command: tuple[str, ...]
+
+
+Watched = Pidfile | FarEnd | Asked
+
+
+class GuestWatched(Kind):
+    """pidfile:PATH, netdev:ID or command:CMD; as a Watched."""
+
+    allowed = "pidfile:PATH, netdev:ID or command:CMD"
+    _ways: Mapping[str, tuple[Kind, type[Watched]]] = {
+        "pidfile": (Text("a path"), Pidfile),
+        "netdev": (Identifier(), FarEnd),
+        "command": (Command(), Asked),
+    }
+
+    def parse(self, text: str) -> Watched:
+        way, _, rest = text.partition(":")
+        if way not in self._ways:
+            raise ValueError
+        kind, watched = self._ways[way]
+        try:
+            return watched(kind.parse(rest))
+        except ValueError as error:
+            raise ValueError(f"{way}: takes {kind.allowed}" + (f": {error}" if str(error) else "")) from None
+
+    def format(self, value: Watched) -> str:
+        for way, (kind, watched) in self._ways.items():
+            if isinstance(value, watched):
+                (rest,) = vars(value).values()
+                return f"{way}:{kind.format(rest)}"
+        raise AssertionError(value)
+
+
+def check(name: str, watched: Watched) -> None:
+    """Raise OptionError if this host can't watch that; ``name`` is the property's."""
+    if isinstance(watched, Asked):
+        program.check(name, watched.command)
+    elif isinstance(watched, Pidfile) and os.path.isdir(watched.path):
+        raise OptionError(f"property '{name}': {watched.path} is a folder")
+
+
+# processes
+
+
+class Processes(Protocol):
+    """What the kernel says of processes."""
+
+    def open(self, pid: int) -> int | None:
+        """
+        A descriptor that can be read from once the process has ended; None if the kernel gives none.
+
+        Raises ProcessLookupError: there is no such process.
+        """
+
+    def began(self, pid: int) -> int | None:
+        """When it began, as a number that tells it from a later one of the same pid; None if it has ended."""
+
+
+class KernelProcesses:
+    """pidfd_open(2) and proc(5)."""
+
+    def open(self, pid: int) -> int | None:
+        try:
+            return os.pidfd_open(pid)
+        except ProcessLookupError:
+            raise
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # a thread's number, or none at all
+                raise ProcessLookupError from None
+            return None  # before Linux 5.3, forbidden by seccomp, too many open files
+
+    def began(self, pid: int) -> int | None:
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()  # a name may hold blanks and parentheses
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        # the first thread may end before the others: only the last one's end is the process's
+        has_ended = fields[0] in (b"Z", b"X") and int(fields[17]) <= 1
+        return None if has_ended else int(fields[19])
+
+
+@implementer(IReadDescriptor)
+class _Ending:
+    """A process's descriptor on the reactor."""
+
+    def __init__(self, fd: int, reactor: Any, ended: Callable[[], None]) -> None:
+        self._fd = fd
+        self._reactor = reactor
+        self._ended = ended
+        reactor.addReader(self)
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def logPrefix(self) -> str:
+        return "guest-watch"
+
+    def doRead(self) -> None:
+        self.close()
+        self._ended()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """What the reactor calls where its poller reports the end as a hang-up."""
+        if self._fd >= 0:
+            self.doRead()
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            self._reactor.removeReader(self)
+            os.close(self._fd)
+            self._fd = -1
+
+
+# the three ways
+
+
+class _Way:
+    """One way to watch; calls ``seen`` when the guest is there and ``gone`` with the reason when it is no more."""
+
+    def __init__(
+        self, machine: IMachine, report: Reporter, seen: Callable[[str], None], gone: Callable[[str], None]
+    ) -> None:
+        self._machine = machine
+        self._report = report
+        self._seen = seen
+        self._gone = gone
+        self._next = Countdown(machine.reactor)
+
+    def start(self) -> None:
+        self._look()
+
+    def stop(self) -> None:
+        self._next.end()
+
+    def _look(self) -> None:
+        raise NotImplementedError
+
+
+class _ByPidfile(_Way):
+    """Finds the process, then waits for its end."""
+
+    def __init__(self, path: str, processes: Processes, *common: Any) -> None:
+        super().__init__(*common)
+        self._path = path
+        self._processes = processes
+        self._pid = 0
+        self._began: int | None = None  # of the process that is polled, where the kernel has no descriptor for it
+        self._ending: _Ending | None = None
+        self._said = ""
+
+    def stop(self) -> None:
+        super().stop()
+        if self._ending is not None:
+            self._ending.close()
+        self._ending = self._began = None
+
+    def _look(self) -> None:
+        self._next.begin(LOOK_SECONDS, self._look)
+        if self._began is None:
+            self._find()
+        elif self._processes.began(self._pid) != self._began:
+            self._end()
+
+    def _find(self) -> None:
+        pid = self._read()
+        if pid is None:
+            return
+        self._pid = pid
+        try:
+            fd = self._processes.open(pid)
+            began = self._processes.began(pid) if fd is None else None
+        except ProcessLookupError:
+            fd = began = None
+        if fd is not None:
+            self._next.end()
+            self._ending = _Ending(fd, self._machine.reactor, self._end)
+        elif began is not None:
+            self._began = began
+        else:
+            self._say(f"waits for the guest: {self._path} names process {pid}, which is not there")
+            return
+        self._seen(f"process {pid}")
+
+    def _read(self) -> int | None:
+        """The number in the file; None while there is none."""
+        try:
+            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a fifo would make us wait
+            try:
+                words = os.read(fd, MOST_PIDFILE).split()
+            finally:
+                os.close(fd)
+        except FileNotFoundError:
+            self._say(f"waits for the guest: there is no {self._path} yet")
+            return None
+        except OSError as error:
+            self._say(f"waits for the guest: {self._path} can't be read: {error.strerror}")
+            return None
+        pid = int(words[0]) if words and words[0].isdigit() and len(words[0]) <= 10 else 0
+        if pid < 2 or pid == os.getpid():
+            if words:  # else it is just being written
+                self._say(f"waits for the guest: {self._path} names no process that could be a guest")
+            return None
+        return pid
+
+    def _say(self, text: str) -> None:
+        if text != self._said:
+            self._said = text
+            self._report.info(text, kind="waiting for the guest")
+
+    def _end(self) -> None:
+        self._gone(f"its process {self._pid} has ended")
+
+
+class _ByNetdev(_Way):
+    """Looks at a netdev now and then, and when it says that its far end has come or gone."""
+
+    def __init__(self, id: str, netdevs: Mapping[str, INetdev], *common: Any) -> None:
+        super().__init__(*common)
+        self._id = id
+        self._netdevs = netdevs
+        self._left: int | None = None  # how often a far end had left when the guest was seen
+
+    def start(self) -> None:
+        self._left = None
+        self._machine.events.subscribe(self._happened)
+        super().start()
+
+    def stop(self) -> None:
+        super().stop()
+        self._machine.events.unsubscribe(self._happened)
+
+    def _happened(self, event: Event) -> None:
+        if isinstance(event, (NetdevStreamConnected, NetdevStreamDisconnected)) and event.netdev_id == self._id:
+            self._look()
+
+    def _look(self) -> None:
+        self._next.begin(LOOK_SECONDS, self._look)
+        is_there, left, how = self._far_end(self._netdevs.get(self._id))
+        if self._left is not None:
+            if not is_there or left != self._left:  # another one may have come in between
+                self._gone(how)
+        elif is_there:
+            self._left = left
+            self._seen(f"netdev '{self._id}'")
+
+    def _far_end(self, netdev: INetdev | None) -> tuple[bool, int, str]:
+        """Whether somebody is there, how often somebody has left, and in which words to say that nobody is."""
+        if isinstance(netdev, Tap):
+            return netdev.fileno() >= 0 and not netdev.gone, 0, f"TAP {netdev.name} was deleted"
+        if isinstance(netdev, StreamNetdev):
+            counters = netdev.counters
+            there = counters.connects > counters.disconnects
+            return there, counters.disconnects, f"the far end of netdev '{self._id}' has disconnected"
+        return False, 0, f"netdev '{self._id}' was removed"
+
+
+class _ByCommand(_Way):
+    """Asks a command again and again."""
+
+    def __init__(self, command: tuple[str, ...], *common: Any) -> None:
+        super().__init__(*common)
+        self._program = program.Program(self._machine.reactor, command, ANSWER_SECONDS, frozenset((0,)), self._report)
+        self._unanswered = 0
+        self._stopped = False
+
+    def start(self) -> None:
+        self._unanswered = 0
+        self._stopped = False
+        super().start()
+
+    def stop(self) -> None:
+        self._stopped = True
+        super().stop()
+        self._program.cancel()
+
+    def _look(self) -> None:
+        began = self._machine.reactor.seconds()
+        self._program.run({}).addCallback(self._answered, began)
+
+    def _answered(self, status: int | None, began: float) -> None:
+        if self._stopped:
+            return
+        self._next.begin(ASK_SECONDS, self._look)
+        why = self._program.why_not or f"exit status {status}"
+        took_too_long = status is None and round(self._machine.reactor.seconds() - began - ANSWER_SECONDS, 3) >= 0
+        self._unanswered = self._unanswered + 1 if took_too_long else 0
+        if status == 0:
+            self._seen("the command says so")
+        elif status is not None and status not in NO_PROGRAM:
+            self._gone(f"the command says so: {why}")
+        elif self._unanswered >= MOST_UNANSWERED:
+            self._gone(f"the command has not answered {self._unanswered} times: {why}")
+        else:
+            self._report.warn(f"the command does not say whether the guest lives: {why}", kind="no answer")
+
+
+class GuestWatch:
+    """
+    Says once that the guest is gone.
+
+    @ivar present: whether it is there; False before it was seen.
+    """
+
+    def __init__(
+        self,
+        watched: Watched,
+        machine: IMachine,
+        netdevs: Mapping[str, INetdev],
+        gone: Callable[[str], None],
+        report: Reporter,
+        processes: Processes | None = None,
+    ) -> None:
+        """
+        @param netdevs: all there are, those of guests too.
+        @param gone: called with the reason, in words. The watch has ended then; ``start`` begins it anew.
+        """
+        self.present = False
+        self._gone = gone
+        self._report = report
+        self._started = False
+        common = (machine, report, self._is_there, self._is_gone)
+        self._way: _Way
+        if isinstance(watched, Pidfile):
+            self._way = _ByPidfile(watched.path, processes or KernelProcesses(), *common)
+        elif isinstance(watched, FarEnd):
+            self._way = _ByNetdev(watched.netdev, netdevs, *common)
+        else:
+            self._way = _ByCommand(watched.command, *common)
+
+    def start(self) -> None:
+        """Begin to watch; harmless when it is being watched."""
+        if not self._started:
+            self._started = True
+            self._way.start()
+
+    def stop(self) -> None:
+        """End that; nothing is said any more. Harmless when it isn't being watched."""
+        if self._started:
+            self._started = self.present = False
+            self._way.stop()
+
+    def _is_there(self, by: str) -> None:
+        if not self.present:
+            self.present = True
+            self._report.info(f"the guest is there: {by}", kind="guest")
+
+    def _is_gone(self, why: str) -> None:
+        if self.present:
+            self.stop()
+            self._report.warn(f"the guest is gone: {why}", kind="guest")
+            self._gone(why)
