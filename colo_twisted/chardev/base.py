@@ -6,6 +6,7 @@ from twisted.internet.defer import Deferred
 
 from colo_twisted.counters import Counters
 from colo_twisted.interfaces import FrontEnd
+from colo_twisted.interfaces.frames import Ended
 from colo_twisted.options.errors import StartError
 
 
@@ -14,6 +15,7 @@ class Chardev:
 
     counters: Counters
     peer: str | None = None
+    ended: Ended | None = None
 
     def __init__(self, id: str) -> None:
         self.id = id

@@ -16,6 +16,7 @@ from zope.interface import implementer
 from colo_twisted.chardev.base import Chardev
 from colo_twisted.counters import Counters
 from colo_twisted.interfaces import FrontEnd, IChardev, IMachine
+from colo_twisted.interfaces.frames import Ended
 from colo_twisted.options.declare import ObjectType, Properties, prop
 from colo_twisted.options.errors import OptionError, StartError
 from colo_twisted.options.kinds import Identifier
@@ -93,6 +94,7 @@ class PairEnd(Chardev):
             )
         super().attach(front_end)
         if facing is not None:
+            self.ended = self.other.ended = None
             facing.connection_changed(True)
             front_end.connection_changed(True)
 
@@ -100,6 +102,7 @@ class PairEnd(Chardev):
         was_connected = self.connected
         super().detach()
         if was_connected and self.other.front_end is not None:
+            self.ended, self.other.ended = Ended.BY_US, Ended.BY_PEER
             self.other.front_end.connection_changed(False)
 
     def write(self, batch: Batch) -> None:

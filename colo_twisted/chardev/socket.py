@@ -12,6 +12,7 @@ from zope.interface import implementer
 from colo_twisted.chardev.base import Chardev
 from colo_twisted.events import ChardevConnected, ChardevDisconnected
 from colo_twisted.interfaces import FrontEnd, IChardev, IMachine
+from colo_twisted.interfaces.frames import Ended
 from colo_twisted.link.addresses import Address, DescriptorAddress, TCPAddress, UNIXAddress
 from colo_twisted.link.link import Link
 from colo_twisted.link.listener import Listener, Serving
@@ -114,6 +115,11 @@ class SocketChardev(Chardev):
     @property
     def connected(self) -> bool:
         return self._line.connected
+
+    @property
+    def ended(self) -> Ended | None:  # type: ignore[override]
+        """Of a link. Those who are served come and go, and no one of them is the peer."""
+        return self._link.ended
 
     @property
     def filename(self) -> str:

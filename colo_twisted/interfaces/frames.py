@@ -21,6 +21,19 @@ class Direction(enum.Enum):
     RX = "rx"
 
 
+class Ended(enum.Enum):
+    """
+    How a connection ended, as far as that can be known at this end of it.
+
+    Only BY_PEER says anything of the other process: it has closed the connection, or is dead, and its kernel or that
+    of its host's next start says so. What stands between the two (a tunnel, a proxy, a firewall) can say it too.
+    """
+
+    BY_PEER = "by-peer"  # its FIN or RST came; of a unix socket or a pair: the other end is closed
+    SILENT = "silent"  # no answer any more, an unreachable host, any other error: it may live
+    BY_US = "by-us"  # closed here, for whatever reason: it may live
+
+
 class Decoder(Protocol):
     """
     Makes batches from a byte stream that is cut anywhere; packets.framing.FrameDecoder is the usual one.
@@ -55,7 +68,8 @@ class FrontEnd:
     @ivar owner: who it is, for messages.
     @ivar vnet_hdr: whether frames on this chardev carry vnet headers, both ways.
     @ivar receive: called with each batch that came in; None means that whatever the peer sends is discarded.
-    @ivar connection_changed: called with True when a peer is there, with False when it has gone.
+    @ivar connection_changed: called with True when a peer is there, with False when it has gone: the chardev's
+        ``ended`` says how.
     @ivar pressure_changed: called with True when the peer takes less than is written, with False when all is taken.
     @ivar decoder: makes what a byte stream from each new peer is read with, where that isn't Ethernet; else None.
     """
@@ -75,6 +89,10 @@ class IChardev(Interface):
     counters: Counters = Attribute("What it has counted.")
     front_end: FrontEnd | None = Attribute("Its user, if it has one.")
     connected: bool = Attribute("Whether a peer is there.")
+    ended: Ended | None = Attribute(
+        "How the last connection ended; None while a peer is there, and before the first. Set before"
+        " the front end's connection_changed is called."
+    )
     backlog: int = Attribute("Bytes written that the transport hasn't been given yet, as the peer doesn't take them.")
     peer: str | None = Attribute("The peer's name, while one is there.")
     filename: str = Attribute("What it is and where, in QEMU's form: 'disconnected:tcp:127.0.0.1:9003,server=on'.")

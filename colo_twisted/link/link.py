@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.task import LoopingCall
 
 from colo_twisted.interfaces import Decoder
+from colo_twisted.interfaces.frames import Ended
 from colo_twisted.link import liveness
 from colo_twisted.link.peer import TURN_BYTES, Peer, PeerCounters
 from colo_twisted.link.reach import LinkOptions, Reach
@@ -53,6 +54,9 @@ class Link(Reach):
 
     A server's further clients wait (a probe among them takes nobody's place): while one does, the
     peer is asked for life, and when it goes the first that still lives follows it.
+
+    @ivar ended: how the last connection in the place ended; None while a peer has it, and before the first.
+        Set before ``connection_changed`` is called.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class Link(Reach):
         self.connection_changed: Callable[[bool], None] = _ignore
         self.pressure_changed: Callable[[bool], None] = _ignore
         self.peer: Peer | None = None
+        self.ended: Ended | None = None
         self._receive: Callable[[Batch], None] | None = None
         self._vnet_hdr = False
         self._decoder_from: Callable[[], Decoder] | None = None
@@ -174,10 +179,13 @@ class Link(Reach):
 
     def disconnect(self, reason: str) -> None:
         """Drop the peer and what was still to be sent to it."""
+        self._drop(reason, Ended.BY_US)
+
+    def _drop(self, reason: str, ended: Ended) -> None:
         peer = self.peer
         if peer is not None:
             self._report.warn(f"disconnected {peer.name}: {reason}", kind="disconnect")
-            peer.abort()
+            peer.abort(ended)
             self._take_place_from(peer)
 
     # what the peers say
@@ -221,6 +229,7 @@ class Link(Reach):
 
     def _give_place_to(self, peer: Peer) -> None:
         self.peer = peer
+        self.ended = None
         self.counters.connects += 1
         peer.deliver_to(self._receive, self._vnet_hdr, self._decoder_from)
         where = f"{peer.name} on {self}" if self.options.server else str(self)
@@ -246,6 +255,7 @@ class Link(Reach):
 
     def _take_place_from(self, peer: Peer) -> None:
         self.peer = None
+        self.ended = peer.ended
         self.counters.disconnects += 1
         self.counters.dropped_disconnect_bytes += peer.backlog
         if peer.pressing:
@@ -287,4 +297,4 @@ class Link(Reach):
             self.disconnect("it has closed, and nobody here has read what it sent")
         elif liveness.is_tcp(connection) and liveness.is_dead(connection):
             self.counters.dead_peers += 1
-            self.disconnect(f"it has answered nothing for {liveness.SILENT_MS // 1000} s")
+            self._drop(f"it has answered nothing for {liveness.SILENT_MS // 1000} s", Ended.SILENT)

@@ -17,6 +17,8 @@ from zope.interface import implementer
 
 from colo_twisted.counters import Counters
 from colo_twisted.interfaces import Decoder
+from colo_twisted.interfaces.frames import Ended
+from colo_twisted.link.ending import ObservedSocket
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.framing import FrameDecoder
 
@@ -67,6 +69,7 @@ class Peer(Protocol):
     """
 
     transport: Connection
+    _socket: ObservedSocket
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -182,6 +185,8 @@ class Peer(Protocol):
 
     def connectionMade(self) -> None:
         self.name = name_of(self.transport)
+        self._socket = ObservedSocket(self.transport.socket)
+        self.transport.socket = typing.cast(socket.socket, self._socket)
         self.transport.SEND_LIMIT = 2 * TURN_BYTES  # what is written at once may overshoot by a batch, and goes whole
         self.transport.registerProducer(self, True)
         self._place.connection_made(self)
@@ -189,7 +194,12 @@ class Peer(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._decoder is not None:
             self._place.counters.dropped_part_bytes += self._decoder.held
-        self._place.connection_lost(self, reason.getErrorMessage())
+        self._place.connection_lost(self, self._socket.reason or reason.getErrorMessage())
+
+    @property
+    def ended(self) -> Ended:
+        """How the connection ended, once it has. Where the kernel said nothing, it was closed here."""
+        return self._socket.ended or Ended.BY_US
 
     def wait(self) -> None:
         """Read nothing until go_on: the kernel keeps what the peer sends, and makes it wait too."""
@@ -201,6 +211,7 @@ class Peer(Protocol):
     def hang_up(self) -> None:
         """Close once all that was written is sent."""
         self._leaving = True
+        self._socket.end(Ended.BY_US)
         if not self.paused:
             self._leave()
 
@@ -208,8 +219,9 @@ class Peer(Protocol):
         self.transport.unregisterProducer()
         self.transport.loseConnection()
 
-    def abort(self) -> None:
-        """Close at once, whatever was still to be sent."""
+    def abort(self, ended: Ended = Ended.BY_US) -> None:
+        """Close at once, whatever was still to be sent; ``ended`` is why, unless the peer has closed before."""
+        self._socket.end(ended)
         self.transport.abortConnection()
 
 

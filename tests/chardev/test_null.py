@@ -29,6 +29,7 @@ def test_it_stays_connected_whatever_happens(null: NullChardev) -> None:
     assert null.connected
     null.disconnect("a test")
     assert null.connected
+    assert null.ended is None
 
 
 def test_a_mirror_into_it_costs_the_guest_nothing() -> None:

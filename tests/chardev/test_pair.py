@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from colo_twisted.chardev.pair import MOST_A_TURN, MOST_DEFERRED, PAIR, PairEnd, PairProperties
 from colo_twisted.interfaces import FrontEnd
+from colo_twisted.interfaces.frames import Ended
 from colo_twisted.options import OptionError, StartError, declare
 from colo_twisted.options.keyval import split
 from colo_twisted.packets.batch import Batch
@@ -123,6 +124,22 @@ def test_the_one_that_stays_is_told_when_the_other_goes_and_comes_again(pair: Pa
     assert connections == [True, False, True]
     pair.b.write(FRAMES)
     assert received == [FRAMES]
+
+
+def test_who_stays_can_be_asked_how_it_ended_and_so_can_who_went(pair: Pair) -> None:
+    seen: list[tuple[bool, Ended | None]] = []
+    pair.a.attach(FrontEnd("a test", connection_changed=lambda connected: seen.append((connected, pair.a.ended))))
+    assert (pair.a.ended, pair.b.ended) == (None, None)
+    pair.b.detach()
+    assert (pair.a.ended, pair.b.ended) == (None, None)
+    for _ in range(2):
+        pair.b.attach(FrontEnd("a guest"))
+        assert (pair.a.ended, pair.b.ended) == (None, None)
+        pair.b.close()
+        assert (pair.a.ended, pair.b.ended) == (Ended.BY_PEER, Ended.BY_US)
+    pair.a.detach()
+    assert (pair.a.ended, pair.b.ended) == (Ended.BY_PEER, Ended.BY_US)
+    assert seen == [(True, None), (False, Ended.BY_PEER)] * 2
 
 
 def test_the_last_one_to_go_tells_nobody(pair: Pair) -> None:

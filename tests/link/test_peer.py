@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -37,6 +38,8 @@ class RecordingPlace:
 
 class NarrowTransport(StringTransport):
     """Presses its producer like Twisted's own: past 64 KiB that a test hasn't drained."""
+
+    socket: Any = None
 
     def write(self, data: bytes) -> None:
         super().write(data)
