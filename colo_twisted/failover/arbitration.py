@@ -7,6 +7,7 @@ The table that it goes by is failover/arbiter.py's; what it means for frames is 
 from __future__ import annotations
 
 import dataclasses
+import secrets
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ from colo_twisted.failover.arbiter import PRIMARY, Arbiter, Kept, Other, Policy,
 from colo_twisted.failover.heartbeats import Beat, Heartbeats
 from colo_twisted.failover.messages import Message, Type
 from colo_twisted.failover.state import StateError, StateFile
+from colo_twisted.packets.beats import SECRET_SIZE
 from colo_twisted.reporting import Reporter
 
 MS = 1000
@@ -25,11 +27,16 @@ _KEYS = tuple(field.name for field in dataclasses.fields(Kept))
 class Fence(Protocol):
     """Switches the other side off."""
 
+    pausing: bool  # after a failure: it must not be run again yet
+
     def run(self, reason: str) -> None:
-        """Begin; ``Arbitration.fenced`` is called with how it ended, again and again until it is told to stop."""
+        """Begin; ``Arbitration.fenced`` is called with how it ended, later."""
 
     def cancel(self) -> None:
         """Stop; harmless when it doesn't run."""
+
+    def forget(self) -> None:
+        """The other side is heard again: the next run waits for no pause."""
 
 
 class Owner(Protocol):
@@ -37,6 +44,9 @@ class Owner(Protocol):
 
     def say(self, message: Message) -> None:
         """Send a message to the other side, if there is a connection."""
+
+    def beat(self, message: Message) -> None:
+        """Send a HEARTBEAT by every way."""
 
     def stands(self, before: State, state: State) -> None:
         """A transition was made."""
@@ -47,6 +57,7 @@ class Arbitration:
     Ticks with the beats; ``heard`` and ``life`` take what comes.
 
     @ivar arbiter: how this side stands.
+    @ivar secret: what this side's beats on the data channels bear.
     @ivar knows: the incarnation of the other side, 0 before its first word.
     """
 
@@ -70,6 +81,7 @@ class Arbitration:
         @param why_not: as Arbiter's.
         """
         self.knows = 0
+        self.secret = secrets.token_bytes(SECRET_SIZE)
         self.fence = fence
         self._reactor = reactor
         self._monotonic = monotonic
@@ -129,12 +141,13 @@ class Arbitration:
             knows=self.knows,
             echo=beat.echo,
             epoch=kept.epoch,
+            nonce=self.secret if kind == Type.HELLO else b"",
         )
 
     def _tick(self) -> None:
         self._timer = self._reactor.callLater(self._interval, self._tick)
         if not self.arbiter.fencing:
-            self._owner.say(self.word(Type.HEARTBEAT))
+            self._owner.beat(self.word(Type.HEARTBEAT))
         self.look()
 
     # what is heard
@@ -147,6 +160,12 @@ class Arbitration:
     def life(self) -> None:
         """Anything has come from the other side, which is known."""
         self._beats.sign_of_life(self._monotonic())
+
+    def overheard(self, to: int, number: int, echo: int) -> None:
+        """A beat has come by another way than colo-peer's connection."""
+        if to == self._incarnation and not self.deaf:
+            self._beats.take(Beat(number, echo), self._monotonic())
+            self.look()
 
     def heard(self, message: Message) -> None:
         """A HELLO or a HEARTBEAT has come."""
@@ -179,6 +198,8 @@ class Arbitration:
         """See whether the other side is silent, and do what is to be done then."""
         arbiter = self.arbiter
         is_silent = self._beats.is_silent(self._monotonic())
+        if self.fence is not None and self.fence.pausing and arbiter.state in (State.LOST, State.SHUT):
+            return  # it may be heard meanwhile
         if is_silent or (arbiter.bound and not self.leased):
             self._do(arbiter.silent)
         elif arbiter.state is State.LOST:
@@ -242,8 +263,11 @@ class Arbitration:
             self.fence.cancel()
 
     def _tell(self, before: State) -> None:
-        if self.arbiter.state is not before:
-            self._owner.stands(before, self.arbiter.state)
+        if self.arbiter.state is before:
+            return
+        if self.fence is not None and before in (State.LOST, State.SHUT):
+            self.fence.forget()
+        self._owner.stands(before, self.arbiter.state)
 
 
 def _type_of(field: dataclasses.Field[Any]) -> type:

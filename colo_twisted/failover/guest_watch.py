@@ -34,9 +34,6 @@ NO_PROGRAM = (126, 127)  # a shell's exit statuses for what could not be run: no
 MOST_PIDFILE = 64  # bytes that are read
 
 
-# the property
-
-
 @dataclass(frozen=True)
 class Pidfile:
     """The guest is the process whose number stands in a file."""
@@ -97,9 +94,6 @@ def check(name: str, watched: Watched) -> None:
         raise OptionError(f"property '{name}': {watched.path} is a folder")
 
 
-# processes
-
-
 class Processes(Protocol):
     """What the kernel says of processes."""
 
@@ -120,10 +114,8 @@ class KernelProcesses:
     def open(self, pid: int) -> int | None:
         try:
             return os.pidfd_open(pid)
-        except ProcessLookupError:
-            raise
         except OSError as error:
-            if error.errno == errno.EINVAL:  # a thread's number, or none at all
+            if error.errno in (errno.ESRCH, errno.EINVAL):  # the latter: a thread's number, or none at all
                 raise ProcessLookupError from None
             return None  # before Linux 5.3, forbidden by seccomp, too many open files
 
@@ -168,9 +160,6 @@ class _Ending:
             self._reactor.removeReader(self)
             os.close(self._fd)
             self._fd = -1
-
-
-# the three ways
 
 
 class _Way:
@@ -236,7 +225,7 @@ class _ByPidfile(_Way):
         elif began is not None:
             self._began = began
         else:
-            self._say(f"waits for the guest: {self._path} names process {pid}, which is not there")
+            self._say(f"{self._path} names process {pid}, which is not there")
             return
         self._seen(f"process {pid}")
 
@@ -248,23 +237,21 @@ class _ByPidfile(_Way):
                 words = os.read(fd, MOST_PIDFILE).split()
             finally:
                 os.close(fd)
-        except FileNotFoundError:
-            self._say(f"waits for the guest: there is no {self._path} yet")
-            return None
         except OSError as error:
-            self._say(f"waits for the guest: {self._path} can't be read: {error.strerror}")
+            is_none = isinstance(error, FileNotFoundError)
+            self._say(f"there is no {self._path} yet" if is_none else f"{self._path} can't be read: {error.strerror}")
             return None
         pid = int(words[0]) if words and words[0].isdigit() and len(words[0]) <= 10 else 0
         if pid < 2 or pid == os.getpid():
             if words:  # else it is just being written
-                self._say(f"waits for the guest: {self._path} names no process that could be a guest")
+                self._say(f"{self._path} names no process that could be a guest")
             return None
         return pid
 
     def _say(self, text: str) -> None:
         if text != self._said:
             self._said = text
-            self._report.info(text, kind="waiting for the guest")
+            self._report.info(f"waits for the guest: {text}", kind="waiting for the guest")
 
     def _end(self) -> None:
         self._gone(f"its process {self._pid} has ended")

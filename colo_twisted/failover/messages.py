@@ -15,8 +15,8 @@ Each message is one frame of a net chardev: a 4-byte big-endian length, then at 
 
 All numbers are big-endian. The types, their numbers and bodies:
 
-    1 HELLO        the sender's word, below. Each side's first message on each connection, and its answer to the other's
-                   first
+    1 HELLO        the sender's word, below, and a secret, 16 bytes: its beats on the data channels bear that. Each side's
+                   first message on each connection, and its answer to the other's first
     2 GOODBYE      empty. An orderly stop: the connection closes now
     3 BEGIN        nonce, 16 bytes, for the marker packet that follows DONE
     4 DONE         list of offsets: length of key (1), key, sequence offset (4), timestamp offset (4)
@@ -27,12 +27,12 @@ All numbers are big-endian. The types, their numbers and bodies:
     9 ANSWER       type of what is answered (1)
     10 TAKEN_OVER  empty. The secondary speaks to the network itself, and acts on nothing that the primary asks
     11 HEARTBEAT   the sender's word
-    12 HAND_OVER   reason, as INVALID's. The primary's guest is gone and its process silent: the secondary may take over
+    12 HAND_OVER   reason, as INVALID's. The primary is silent from now on: the secondary may take over
 
-A word is: role (1) and role when the two were last synced (1): 1 primary, 2 secondary, and for the second 0 never; flags
-(1): 1 it has gone on alone since, 2 as a secondary it takes over without an operator, 4 and without a fence; 0 (1); its
-timeout in milliseconds (4); the incarnation of the other side that it knows, or 0 (8); the highest number of a beat of
-that one's that has come, or 0 (8).
+A word is: role (1) and role when the two were last synced (1): 1 primary, 2 secondary, and for the second 0 never;
+flags (1): 1 it has gone on alone since, 2 as a secondary it takes over without an operator, 4 and without a fence; 0
+(1); its timeout in milliseconds (4); the incarnation of the other side that it knows, or 0 (8); the highest number of a
+beat of that one's that has come, or 0 (8).
 
 A list begins with one byte: 0 it ends with this message, 1 the next message of that type and number goes
 on with it, 2 (UNPROTECTED only, and no entries) all connections that are open. Only lists of one type and
@@ -141,7 +141,11 @@ def encode(message: Message) -> list[bytes]:
 
 
 def _bodies(message: Message) -> Iterable[bytes]:
-    if message.type in (Type.HELLO, Type.HEARTBEAT):
+    if message.type == Type.HELLO:
+        if len(message.nonce) != NONCE_SIZE:
+            raise ValueError(f"a secret of {len(message.nonce)} bytes")
+        return [_word_of(message) + message.nonce]
+    if message.type == Type.HEARTBEAT:
         return [_word_of(message)]
     if message.type == Type.BEGIN:
         if len(message.nonce) != NONCE_SIZE:
@@ -305,8 +309,8 @@ def _one_byte(kind: int, body: bytes, allowed: Sequence[int] | None) -> int:
 
 
 def _read_word(kind: int, body: bytes) -> Mapping[str, object]:
-    _check_size(kind, body, _word.size)
-    role, was, flags, timeout_ms, knows, echo = _word.unpack(body)
+    _check_size(kind, body, _word.size + NONCE_SIZE * (kind == Type.HELLO))
+    role, was, flags, timeout_ms, knows, echo = _word.unpack_from(body)
     if role not in ROLES or was not in (0, *ROLES):
         raise MessageError(f"{_name(kind)} says {role} and {was} (allowed: 1 or 2, and 0 to 2)")
     return {
@@ -318,6 +322,7 @@ def _read_word(kind: int, body: bytes) -> Mapping[str, object]:
         "timeout_ms": timeout_ms,
         "knows": knows,
         "echo": echo,
+        "nonce": body[_word.size :],
     }
 
 

@@ -23,6 +23,7 @@ from colo_twisted.failover.requests import Requests
 from colo_twisted.failover.standing import Standing
 from colo_twisted.failover.state import StateError, StateFile
 from colo_twisted.failover.talk import ColoPeerCounters, Talk
+from colo_twisted.failover.ways import Ways
 from colo_twisted.interfaces import ICheckpointed, IColoPeer, IMachine, IRetiring
 from colo_twisted.options.declare import ObjectType
 from colo_twisted.options.errors import StartError
@@ -79,6 +80,9 @@ class ColoPeer:
             self._why_not,
             self._report,
         )
+        self._ways = Ways(machine, self.role, self._arbitration.life, self._arbitration.overheard)
+        machine.object_watchers.append(self._ways.look)
+        self._machine = machine
         self._arbitration.restore(self.role)
         self.standing = Standing(self.id, machine, *self._condition)
         self._talk.attach()
@@ -253,6 +257,11 @@ class ColoPeer:
         if self._talk.is_open:
             self._talk.send(dataclasses.replace(message, epoch=self.epoch))
 
+    def beat(self, message: Message) -> None:
+        self.say(message)
+        if message.knows:
+            self._ways.send(self._arbitration.secret, message.knows, message.number, message.echo)
+
     def word(self, kind: Type) -> Message:
         return self._arbitration.word(kind)
 
@@ -269,6 +278,7 @@ class ColoPeer:
         if renewed:
             self._requests.give_up()  # what that one was asked dies with it: it can't take over any more
         self._arbitration.heard(hello)
+        self._ways.secret = hello.nonce or self._ways.secret
         if is_new:
             self.say(self.word(Type.HELLO))  # once more: the other side may have been made after ours was sent
             self._report.info(f"the {hello.role} is there", kind="hello")
@@ -331,8 +341,8 @@ class ColoPeer:
         is_there = self.connected and other is not None and other.role == PRIMARY
         if is_there and self._arbitration.arbiter.state is State.TAKEN_OVER:
             self._report.warn(
-                "a primary is there though this side has taken over: only one of the two guests may speak to the network;"
-                " stop the one whose state is older",
+                "a primary is there though this side has taken over: only one of the two guests may speak to the"
+                " network; stop the one whose state is older",
                 kind="taken over",
             )
 
@@ -382,6 +392,7 @@ class ColoPeer:
             self._state.keep({})
         except StateError as error:
             self._report.warn(f"no checkpoint can be made: {error}")
+        self._ways.look()
         self._arbitration.start()
 
     def retire(self) -> None:
@@ -396,6 +407,9 @@ class ColoPeer:
 
     def stop(self) -> None:
         """Say goodbye; what is pending is never answered."""
+        if self._ways.look in self._machine.object_watchers:
+            self._machine.object_watchers.remove(self._ways.look)
+        self._ways.leave()
         self._arbitration.stop()
         self._talk.stop()
         self.replica.close()

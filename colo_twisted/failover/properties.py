@@ -25,10 +25,26 @@ class ColoPeerProperties(Properties):
     timeout: int = prop(
         Duration("ms", 2, 600_000), "without a sign of life, after which the other is silent", default=500
     )
+    fence: tuple[str, ...] | None = prop(
+        Command(), "switches the other side off: exit status 0 says that it is, and stays so (docs/fencing.md)", default=None
+    )
+    fence_timeout: int = prop(
+        Duration("ms", 1, 3_600_000), "what the fence command may take", default=30_000, name="fence-timeout"
+    )
+    guest_watch: GuestWatched | None = prop(
+        GuestWatchedKind(), "how this side's guest is seen to be gone", default=None, name="guest-watch"
+    )
+    direct: bool | None = prop(
+        Boolean(),
+        "nothing stands between the two that could close their connections, and the guest has no other way to the"
+        " network: closed everywhere is dead (on unless set for unix sockets only)",
+        default=None,
+    )
+    announce: bool = prop(Boolean(), "a guest that takes over is announced to the network", default=True)
     takeover: str = prop(
         Choice("auto", "unfenced", "strict", "manual"),
-        "secondary: when the primary is lost: auto takes over once that is fenced or its process dead, strict only while"
-        " every connection is protected, unfenced without a fence, manual waits for an operator",
+        "secondary: when the primary is lost: auto takes over once that is fenced or its process dead, strict only"
+        " while every connection is protected, unfenced without a fence, manual waits for an operator",
         default="manual",
     )
     alone: str = prop(
@@ -62,6 +78,10 @@ class ColoPeerProperties(Properties):
     def check_host(self) -> None:
         if self.checkpoint_state is not None:
             program.check("checkpoint-state", self.checkpoint_state)
+        if self.fence is not None:
+            program.check("fence", self.fence)
+        if self.guest_watch is not None:
+            guest_watch.check("guest-watch", self.guest_watch)
         if self.state_file is not None:
             check_folder("state-file", self.state_file)
             if os.path.isdir(self.state_file):

@@ -172,5 +172,7 @@ def test_who_decides_alone_must_remember(more: str) -> None:
 
 
 def test_a_timeout_takes_more_than_one_beat() -> None:
-    with pytest.raises(OptionError, match=r"property 'timeout' takes at least twice the interval \(100 ms\); got '199'"):
+    with pytest.raises(
+        OptionError, match=r"property 'timeout' takes at least twice the interval \(100 ms\); got '199'"
+    ):
         Side("secondary", "timeout=199")

@@ -23,6 +23,7 @@ from colo_twisted.failover.messages import (
 from colo_twisted.packets.batch import MAX_FRAME, MIN_PACKET
 from colo_twisted.packets.sequence import Offsets
 
+SECRET = bytes(range(16))
 u32 = st.integers(0, 2**32 - 1)
 u64 = st.integers(0, 2**64 - 1)
 keys = st.binary(max_size=255)
@@ -36,7 +37,7 @@ WORD: dict[str, st.SearchStrategy[object]] = {
     "echo": u64,
 }
 fields: dict[Type, dict[str, st.SearchStrategy[object]]] = {
-    Type.HELLO: WORD,
+    Type.HELLO: {**WORD, "nonce": st.binary(min_size=16, max_size=16)},
     Type.HEARTBEAT: WORD,
     Type.HAND_OVER: {"reason": st.text(max_size=200).filter(str.isprintable)},
     Type.GOODBYE: {},
@@ -78,9 +79,9 @@ def test_what_is_written_is_read(given_messages: list[Message]) -> None:
     [
         (
             Message(
-                Type.HELLO, 1, 7, 3, role="secondary", was="primary", takes_over=True, timeout_ms=500, knows=9, echo=5
+                Type.HELLO, 1, 7, 3, role="secondary", was="primary", takes_over=True, timeout_ms=500, knows=9, echo=5, nonce=SECRET
             ),
-            "02 01 02 00 000001f4 0000000000000009 0000000000000005",
+            "02 01 02 00 000001f4 0000000000000009 0000000000000005" + SECRET.hex(),
         ),
         (Message(Type.HEARTBEAT, 1, 7, 3, role="primary", solo=True, unfenced=True), "01 00 05 00" + "00" * 20),
         (Message(Type.HAND_OVER, 0, 7, 3, reason="x"), "78"),
@@ -135,8 +136,8 @@ HEAD = of_wire(3)
         (b"", "it does not begin with 'COLO': the peer is no colo-peer"),
         (b"GET / HTTP/1.1\r\n\r\n", "it does not begin with 'COLO': the peer is no colo-peer"),
         (HEAD[:20], "a message of 20 bytes (allowed: at least 30)"),
-        (of_wire(Type.HELLO), "HELLO of 0 bytes (allowed: 24)"),
-        (of_wire(Type.HELLO, b"\3" + bytes(23)), "HELLO says 3 and 0 (allowed: 1 or 2, and 0 to 2)"),
+        (of_wire(Type.HELLO), "HELLO of 0 bytes (allowed: 40)"),
+        (of_wire(Type.HELLO, b"\3" + bytes(39)), "HELLO says 3 and 0 (allowed: 1 or 2, and 0 to 2)"),
         (of_wire(Type.GOODBYE, b"x"), "GOODBYE of 1 bytes (allowed: 0)"),
         (of_wire(Type.BEGIN, bytes(15)), "BEGIN of 15 bytes (allowed: 16)"),
         (of_wire(Type.ABORT, b"\2"), "ABORT says 2 (allowed: 0 or 1)"),

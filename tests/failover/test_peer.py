@@ -48,7 +48,7 @@ def as_secondary(primary: Side, *messages: Message, incarnation: int = 99) -> No
         primary.end.deliver(batch_of(*encode(Message(**fields))))
 
 
-HELLO = Message(Type.HELLO, role="secondary")
+HELLO = Message(Type.HELLO, role="secondary", nonce=bytes(16))
 
 
 # hello
@@ -331,14 +331,16 @@ def test_what_the_other_role_takes_is_dropped(role: str, message: Message) -> No
     side = Side(role)
     plug(side.end, Side(role).end)
     other = "secondary" if role == "primary" else "primary"
-    as_secondary(side, Message(Type.HELLO, role=other), message)
+    as_secondary(side, Message(Type.HELLO, role=other, nonce=bytes(16)), message)
     assert side.told == []
     assert side.peer.counters.dropped_wrong_role == 1
 
 
 def test_what_comes_before_hello_or_is_of_a_later_program_is_dropped(secondary: Side) -> None:
     plug(secondary.end, Side("primary").end)
-    as_secondary(secondary, Message(Type.PROTECT_NEW), Message(Type.HELLO, role="primary"), Message(77))
+    as_secondary(
+        secondary, Message(Type.PROTECT_NEW), Message(Type.HELLO, role="primary", nonce=bytes(16)), Message(77)
+    )
     assert secondary.told == []
     assert secondary.peer.connected
     assert secondary.peer.counters.dropped_before_hello == 1

@@ -510,8 +510,15 @@ def test_a_take_over_is_kept_first_and_stays_so(tmp_path: Path) -> None:
     protect(both)
     both.secondary.peer.go_on("an operator said so")
     assert kept(path) == {
-        "checkpoint": 5, "phase": "done", "invalid": None, "taken-over": "an operator said so",
-        "role": "primary", "epoch": 1, "partner": True, "solo": True, "was": "secondary",
+        "checkpoint": 5,
+        "phase": "done",
+        "invalid": None,
+        "taken-over": "an operator said so",
+        "role": "primary",
+        "epoch": 1,
+        "partner": True,
+        "solo": True,
+        "was": "secondary",
     }
     assert stands(both) == ("taken-over", "an operator said so")
     both.lose()

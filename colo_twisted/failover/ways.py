@@ -1,0 +1,65 @@
+"""The data channels as ways for beats: a mirror and secondary_in are heard when colo-peer's own connection isn't."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from colo_twisted.failover.arbiter import PRIMARY
+from colo_twisted.interfaces import IComparer, IMachine, IMirror, IWay
+from colo_twisted.packets.batch import Batch
+from colo_twisted.packets.beats import beat_packet, without_beats
+
+
+class Ways:
+    """
+    Those of one side, as they come and go.
+
+    @ivar secret: the other side's, from its HELLO; b'' before.
+    """
+
+    def __init__(self, machine: IMachine, role: str, life: Callable[[], None], heard: Callable[[int, int, int], None]):
+        """
+        @param life: called when anything has come from the other side.
+        @param heard: called with a beat: for which incarnation it is, its number, its echo.
+        """
+        self.secret = b""
+        self._machine = machine
+        self._is_primary = role == PRIMARY
+        self._life = life
+        self._heard = heard
+        self._known: list[Any] = []
+
+    def look(self) -> None:
+        """See which have come, and which have gone."""
+        there = [made for made in self._machine.providers(IWay) if self._is_ours(made)]
+        for gone in self._known:
+            if gone not in there:
+                gone.overhear = None
+        for made in there:
+            made.overhear = self._overhear
+        self._known = there
+
+    def leave(self) -> None:
+        for known in self._known:
+            known.overhear = None
+        self._known = []
+
+    def _is_ours(self, made: Any) -> bool:
+        """A primary's redirectors lead to its own comparer."""
+        of_primary = IMirror.providedBy(made) or IComparer.providedBy(made)
+        return bool(of_primary) is self._is_primary
+
+    def send(self, secret: bytes, to: int, number: int, echo: int) -> None:
+        batch = Batch.from_packets([beat_packet(secret, to, number, echo)])
+        for known in self._known:
+            known.send_beat(batch)
+
+    def _overhear(self, batch: Batch) -> Batch | None:
+        self._life()
+        if not self.secret:
+            return batch
+        rest, beats = without_beats(batch, self.secret)
+        for beat in beats:
+            self._heard(*beat)
+        return rest
