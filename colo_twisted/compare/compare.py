@@ -27,7 +27,7 @@ from colo_twisted.compare.passage import Passage
 from colo_twisted.compare.properties import CompareProperties
 from colo_twisted.compare.steps import Steps
 from colo_twisted.failover.standing import Standing
-from colo_twisted.interfaces import FrontEnd, IChangeable, IChardev, IComparer, IMachine, IRetiring, IUser
+from colo_twisted.interfaces import FrontEnd, IChangeable, IChardev, IComparer, IMachine, IRetiring, IUser, IWay
 from colo_twisted.options.declare import ObjectType
 from colo_twisted.options.errors import OptionError, StartError
 from colo_twisted.packets.batch import Batch
@@ -41,7 +41,7 @@ REMOVED = "this colo-compare was removed"
 _ISOLATE_ALONE = "on_divergence=isolate needs a colo-peer, to tell the secondary"
 
 
-@implementer(IComparer, IChangeable, IRetiring, IUser)
+@implementer(IComparer, IChangeable, IRetiring, IUser, IWay)
 class ColoCompare:
     """
     Lets the primary's packets go when the secondary has sent the same.
@@ -256,6 +256,23 @@ class ColoCompare:
             self._late_peers.look()
 
     # channels
+
+    @property
+    def overhear(self) -> Callable[[Batch], Batch | None] | None:
+        """As the interface says: of secondary_in."""
+        return self._passage.overhear
+
+    @overhear.setter
+    def overhear(self, overhear: Callable[[Batch], Batch | None] | None) -> None:
+        self._passage.overhear = overhear
+
+    @property
+    def chardevs(self) -> list[IChardev]:
+        """As the interface says: secondary_in."""
+        return [self._machine.chardev(self._properties.secondary_in)]
+
+    def send_beat(self, batch: Batch) -> None:
+        """Nothing goes back that way."""
 
     def _heard(self, _: bool) -> None:
         self._look()

@@ -23,6 +23,7 @@ class Passage:
 
     @ivar outdev: where it ends; whoever makes this sets it before the first frame comes.
     @ivar peer: the colo-peer, which knows whether the guest may be heard; None without one.
+    @ivar overhear: what the secondary's frames go through first.
     @ivar uncompared: whether the primary's frames pass as they come, and the secondary's are nothing to anybody.
     """
 
@@ -45,6 +46,7 @@ class Passage:
         """
         self.uncompared = False
         self.peer: IColoPeer | None = None
+        self.overhear: Callable[[Batch], Batch | None] | None = None
         self._hushed: deque[Batch] = deque()
         self._hushed_bytes = 0
         self._reactor = machine.reactor
@@ -70,11 +72,12 @@ class Passage:
 
     def receive_secondary(self, batch: Batch) -> None:
         """Frames of the secondary's guest."""
-        if self.uncompared:
+        rest = batch if self.overhear is None else self.overhear(batch)
+        if rest is None or self.uncompared:
             return
         now = self._monotonic()
         self._heard(now)
-        self.send(self._comparer.receive_secondary(batch, now))
+        self.send(self._comparer.receive_secondary(rest, now))
         self._heed(now)
 
     def pour(self) -> None:

@@ -27,7 +27,9 @@ _KEYS = tuple(field.name for field in dataclasses.fields(Kept))
 class Fence(Protocol):
     """Switches the other side off."""
 
-    pausing: bool  # after a failure: it must not be run again yet
+    @property
+    def pausing(self) -> bool:
+        """Whether it has failed, and is not to be run again yet."""
 
     def run(self, reason: str) -> None:
         """Begin; ``Arbitration.fenced`` is called with how it ended, later."""

@@ -16,6 +16,7 @@ from zope.interface import implementer
 from colo_twisted.checkpoint import program
 from colo_twisted.failover.arbiter import PRIMARY, SECONDARY, Policy, State
 from colo_twisted.failover.arbitration import MS, Arbitration
+from colo_twisted.failover.lookout import Lookout
 from colo_twisted.failover.messages import MOST_ENTRIES, Message, Type
 from colo_twisted.failover.properties import ColoPeerProperties
 from colo_twisted.failover.replica import NEW_STATE, OLD_STATE, Replica
@@ -23,7 +24,7 @@ from colo_twisted.failover.requests import Requests
 from colo_twisted.failover.standing import Standing
 from colo_twisted.failover.state import StateError, StateFile
 from colo_twisted.failover.talk import ColoPeerCounters, Talk
-from colo_twisted.failover.ways import Ways
+from colo_twisted.failover.words import is_overtaken, why_lost, why_shut
 from colo_twisted.interfaces import ICheckpointed, IColoPeer, IMachine, IRetiring
 from colo_twisted.options.declare import ObjectType
 from colo_twisted.options.errors import StartError
@@ -72,7 +73,7 @@ class ColoPeer:
             machine.reactor,
             machine.monotonic,
             self._talk.incarnation,
-            Policy(properties.takeover, properties.alone, False),
+            Policy(properties.takeover, properties.alone, properties.fence is not None),
             properties.interval / MS,
             properties.timeout / MS,
             self._state,
@@ -80,9 +81,9 @@ class ColoPeer:
             self._why_not,
             self._report,
         )
-        self._ways = Ways(machine, self.role, self._arbitration.life, self._arbitration.overheard)
-        machine.object_watchers.append(self._ways.look)
-        self._machine = machine
+        self._lookout = Lookout(
+            properties, machine, machine.chardev(properties.chardev), self._arbitration, self.counters, self._report
+        )
         self._arbitration.restore(self.role)
         self.standing = Standing(self.id, machine, *self._condition)
         self._talk.attach()
@@ -125,8 +126,7 @@ class ColoPeer:
     @property
     def overtaken(self) -> bool:
         """Whether the other side has gone on without this one, which must not speak any more."""
-        arbiter = self._arbitration.arbiter
-        return arbiter.state is State.SHUT and arbiter.other is not None and arbiter.other.epoch > self.epoch
+        return is_overtaken(self._arbitration.arbiter)
 
     @property
     def may_speak(self) -> bool:
@@ -136,40 +136,23 @@ class ColoPeer:
     @property
     def hushed(self) -> tuple[str, str] | None:
         """As the interface says."""
-        state = self._arbitration.arbiter.state
+        arbiter = self._arbitration.arbiter
         if self._arbitration.may_speak or self.role == SECONDARY:
             return None
-        if state is State.SHUT:
-            return "shut", self._why_shut
-        waits = "the fence command runs" if self._arbitration.deaf else "it waits for it, a fence or an operator"
-        return "lost", f"the {self._other} is silent, and might take over: nothing leaves; {waits}"
-
-    @property
-    def _why_shut(self) -> str:
-        other = self._arbitration.arbiter.other
-        if other is None:
-            return "the other side has not been heard since the start, and may speak (colo-ctl failover if it is off)"
-        if self.overtaken:
-            return "the other side has taken over, or gone on alone, and this one must not speak any more"
-        return "the other side has the same right to speak: an operator must say which one goes on (colo-ctl failover)"
+        return ("shut", why_shut(arbiter)) if arbiter.state is State.SHUT else ("lost", why_lost(arbiter, None))
 
     @property
     def _condition(self) -> tuple[str, str]:
+        arbiter = self._arbitration.arbiter
         if self.role == PRIMARY:
             return "none", ""
-        stands = self._arbitration.arbiter.state
-        if stands is State.TAKEN_OVER:
+        if arbiter.state is State.TAKEN_OVER:
             return "taken-over", self._why_taken_over
-        if stands is State.LOST:
-            return "lost", self._why_lost
-        if stands is State.SHUT:
-            return "shut", self._why_shut
+        if arbiter.state is State.LOST:
+            return "lost", why_lost(arbiter, self._why_not())
+        if arbiter.state is State.SHUT:
+            return "shut", why_shut(arbiter)
         return self.replica.condition(self.connected)
-
-    @property
-    def _why_lost(self) -> str:
-        waits = "the fence command runs" if self._arbitration.deaf else self._why_not() or "it waits for an operator"
-        return f"the primary is silent; {waits}"
 
     def _look(self) -> None:
         self._arbitration.look()
@@ -259,8 +242,7 @@ class ColoPeer:
 
     def beat(self, message: Message) -> None:
         self.say(message)
-        if message.knows:
-            self._ways.send(self._arbitration.secret, message.knows, message.number, message.echo)
+        self._lookout.beat(message)
 
     def word(self, kind: Type) -> Message:
         return self._arbitration.word(kind)
@@ -278,7 +260,7 @@ class ColoPeer:
         if renewed:
             self._requests.give_up()  # what that one was asked dies with it: it can't take over any more
         self._arbitration.heard(hello)
-        self._ways.secret = hello.nonce or self._ways.secret
+        self._lookout.met(hello)
         if is_new:
             self.say(self.word(Type.HELLO))  # once more: the other side may have been made after ours was sent
             self._report.info(f"the {hello.role} is there", kind="hello")
@@ -325,8 +307,10 @@ class ColoPeer:
         kept = self._arbitration.arbiter.kept
         self._report.info(f"{before.value} -> {state.value} (epoch {kept.epoch})", kind="stands")
         self.say(self.word(Type.HEARTBEAT))
+        if state is State.SYNCED and before is not State.LOST:
+            self._lookout.synced()
         if state is State.SHUT:
-            self._report.warn(f"{self._why_shut}: nothing of this side's guest leaves")
+            self._report.warn(f"{why_shut(self._arbitration.arbiter)}: nothing of this side's guest leaves")
         self._warn_of_two()
         if state in (State.ALONE, State.TAKEN_OVER):
             self._requests.give_up()
@@ -392,7 +376,7 @@ class ColoPeer:
             self._state.keep({})
         except StateError as error:
             self._report.warn(f"no checkpoint can be made: {error}")
-        self._ways.look()
+        self._lookout.start()
         self._arbitration.start()
 
     def retire(self) -> None:
@@ -407,9 +391,7 @@ class ColoPeer:
 
     def stop(self) -> None:
         """Say goodbye; what is pending is never answered."""
-        if self._ways.look in self._machine.object_watchers:
-            self._machine.object_watchers.remove(self._ways.look)
-        self._ways.leave()
+        self._lookout.stop()
         self._arbitration.stop()
         self._talk.stop()
         self.replica.close()

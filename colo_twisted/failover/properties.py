@@ -6,10 +6,12 @@ import os
 from dataclasses import dataclass
 
 from colo_twisted.checkpoint import program
+from colo_twisted.failover import guest_watch
+from colo_twisted.failover.guest_watch import GuestWatched, Watched
 from colo_twisted.link.properties import check_folder
 from colo_twisted.options.declare import Properties, prop
 from colo_twisted.options.errors import OptionError
-from colo_twisted.options.kinds import Choice, Command, Duration, Reference, Text
+from colo_twisted.options.kinds import Boolean, Choice, Command, Duration, Reference, Text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +28,15 @@ class ColoPeerProperties(Properties):
         Duration("ms", 2, 600_000), "without a sign of life, after which the other is silent", default=500
     )
     fence: tuple[str, ...] | None = prop(
-        Command(), "switches the other side off: exit status 0 says that it is, and stays so (docs/fencing.md)", default=None
+        Command(),
+        "switches the other side off: exit status 0 says that it is, for good (docs/fencing.md)",
+        default=None,
     )
     fence_timeout: int = prop(
         Duration("ms", 1, 3_600_000), "what the fence command may take", default=30_000, name="fence-timeout"
     )
-    guest_watch: GuestWatched | None = prop(
-        GuestWatchedKind(), "how this side's guest is seen to be gone", default=None, name="guest-watch"
+    guest_watch: Watched | None = prop(
+        GuestWatched(), "how this side's guest is seen to be gone", default=None, name="guest-watch"
     )
     direct: bool | None = prop(
         Boolean(),

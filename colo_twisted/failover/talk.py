@@ -11,6 +11,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Protocol
 
+from colo_twisted.failover.fence import FenceCounters
 from colo_twisted.failover.messages import Message, MessageError, Reader, Type, VersionError, encode
 from colo_twisted.failover.replica import ReplicaCounters
 from colo_twisted.interfaces import FrontEnd, IChardev
@@ -21,7 +22,7 @@ MOST_BACKLOG = 64 << 20  # bytes that may wait for a silent peer; a message beyo
 
 
 @dataclass
-class ColoPeerCounters(ReplicaCounters):
+class ColoPeerCounters(ReplicaCounters, FenceCounters):
     """Messages, and what became of them."""
 
     hellos: int = 0

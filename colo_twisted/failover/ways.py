@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from colo_twisted.failover.arbiter import PRIMARY
-from colo_twisted.interfaces import IComparer, IMachine, IMirror, IWay
+from colo_twisted.interfaces import IChardev, IComparer, IMachine, IMirror, IWay
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.beats import beat_packet, without_beats
 
@@ -39,6 +39,11 @@ class Ways:
         for made in there:
             made.overhear = self._overhear
         self._known = there
+
+    @property
+    def chardevs(self) -> list[IChardev]:
+        """Those that lead to the other process."""
+        return [chardev for known in self._known for chardev in known.chardevs]
 
     def leave(self) -> None:
         for known in self._known:

@@ -5,14 +5,15 @@ Batches go one way: a netdev or a chardev receives them, a chain takes them thro
 netdev or a chardev sends them. All calls are made in the reactor's thread, once a batch.
 """
 
-from colo_twisted.interfaces.frames import Decoder, Direction, FrontEnd, IChardev, INetdev
+from colo_twisted.interfaces.frames import Decoder, Direction, Ended, FrontEnd, IChardev, INetdev
 from colo_twisted.interfaces.machine import IMachine, IObjectType
 from colo_twisted.interfaces.objects import IChain, IChangeable, IFilter, IObject, IRetiring, IUser
-from colo_twisted.interfaces.replicas import ICheckpointed, ICheckpointer, IColoPeer, IComparer, IMirror, Outcome
+from colo_twisted.interfaces.replicas import ICheckpointed, ICheckpointer, IColoPeer, IComparer, IMirror, IWay, Outcome
 
 __all__ = [
     "Decoder",
     "Direction",
+    "Ended",
     "FrontEnd",
     "IChain",
     "IChangeable",
@@ -29,5 +30,6 @@ __all__ = [
     "IObjectType",
     "IRetiring",
     "IUser",
+    "IWay",
     "Outcome",
 ]

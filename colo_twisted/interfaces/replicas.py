@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
+from colo_twisted.interfaces.frames import IChardev
 from colo_twisted.interfaces.objects import IFilter, IObject
+from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.comparing.passthrough import Rule
 from colo_twisted.packets.page import Page
 from colo_twisted.packets.sequence import Offsets
@@ -150,6 +152,19 @@ class IComparer(IObject):
 
         Harmless when there is no such rule.
         """
+
+
+class IWay(Interface):
+    """What carries frames between the two processes: a mirror, a secondary's redirectors, a comparer."""
+
+    overhear: Callable[[Batch], Batch | None] | None = Attribute(
+        "What each batch that comes from the other process goes through first: it may take frames out, or all."
+    )
+
+    chardevs: list[IChardev] = Attribute("Those that lead to the other process.")
+
+    def send_beat(batch: Batch) -> None:
+        """Send this to the other process, if that is there and this way leads to it."""
 
 
 class IMirror(IFilter):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from zope.interface import implementer
 
 from colo_twisted.counters import Counters
-from colo_twisted.interfaces import Direction, FrontEnd, IMachine, IMirror
+from colo_twisted.interfaces import Direction, FrontEnd, IChardev, IMachine, IMirror, IWay
 from colo_twisted.netfilter.base import Filter, FilterProperties
 from colo_twisted.options.declare import ObjectType, prop
 from colo_twisted.options.kinds import Boolean, Reference, Size
@@ -38,7 +38,7 @@ class MirrorCounters(Counters):
     disconnected_slow_peer: int = 0
 
 
-@implementer(IMirror)
+@implementer(IMirror, IWay)
 class FilterMirror(Filter):
     """
     Never delays its guest, and never leaves a hole in its stream.
@@ -54,6 +54,7 @@ class FilterMirror(Filter):
         self.max_backlog = properties.max_backlog
         self._outdev = machine.chardev(properties.outdev)
         self.watchers: list[Callable[[bool], None]] = []
+        self.overhear: Callable[[Batch], Batch | None] | None = None  # nothing comes back this way
         self._outdev.attach(
             FrontEnd(f"filter-mirror '{self.id}'", self.vnet_hdr_support, connection_changed=self._peer_changed)
         )
@@ -70,6 +71,15 @@ class FilterMirror(Filter):
         self.max_backlog = properties.max_backlog
         super().change(properties)
         self._peer_changed(self.connected)
+
+    @property
+    def chardevs(self) -> list[IChardev]:
+        """As the interface says: outdev."""
+        return [self._outdev]
+
+    def send_beat(self, batch: Batch) -> None:
+        if self.status and self._outdev.connected:
+            self._outdev.write(batch)
 
     def receive(self, batch: Batch, direction: Direction) -> Batch | None:
         outdev = self._outdev

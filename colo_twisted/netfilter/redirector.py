@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from zope.interface import implementer
+
 from colo_twisted.counters import Counters
-from colo_twisted.interfaces import Direction, FrontEnd, IMachine
+from colo_twisted.interfaces import Direction, FrontEnd, IChardev, IMachine, IWay
 from colo_twisted.netfilter.base import Filter, FilterProperties
 from colo_twisted.options.declare import ObjectType, prop
 from colo_twisted.options.errors import OptionError
@@ -45,6 +48,7 @@ class RedirectorCounters(Counters):
     dropped_off: int = 0  # came in on indev while status was off
 
 
+@implementer(IWay)
 class FilterRedirector(Filter):
     """
     Makes the source wait while outdev's peer takes less than comes; indev is always read.
@@ -58,6 +62,7 @@ class FilterRedirector(Filter):
         self.vnet_hdr_support = properties.vnet_hdr_support
         self.max_backlog = properties.max_backlog
         owner = f"filter-redirector '{self.id}'"
+        self.overhear: Callable[[Batch], Batch | None] | None = None
         self._full = False
         self._indev = self._outdev = None
         if properties.outdev is not None:
@@ -65,7 +70,7 @@ class FilterRedirector(Filter):
             self._outdev.attach(FrontEnd(owner, self.vnet_hdr_support, pressure_changed=self._outdev_pressure))
         if properties.indev is not None:
             self._indev = machine.chardev(properties.indev)
-            self._indev.attach(FrontEnd(owner, self.vnet_hdr_support, receive=self._inject))
+            self._indev.attach(FrontEnd(owner, self.vnet_hdr_support, receive=self._receive))
 
     def change(self, properties: RedirectorProperties) -> None:
         """What indev has brought by now belongs to the time before; one that is off makes nobody wait for outdev."""
@@ -90,6 +95,20 @@ class FilterRedirector(Filter):
             self.counters.redirected += len(batch)
             outdev.write(batch)
         return None
+
+    @property
+    def chardevs(self) -> list[IChardev]:
+        """As the interface says, of a secondary's: those that it has."""
+        return [chardev for chardev in (self._indev, self._outdev) if chardev is not None]
+
+    def send_beat(self, batch: Batch) -> None:
+        if self._outdev is not None and self.status and self._outdev.connected:
+            self._outdev.write(batch)
+
+    def _receive(self, batch: Batch) -> None:
+        rest = batch if self.overhear is None else self.overhear(batch)
+        if rest is not None:
+            self._inject(rest)
 
     def _inject(self, batch: Batch) -> None:
         if not self.status:

@@ -1,0 +1,100 @@
+"""What a colo-peer has beside its own connection: beats by other ways, how connections end, the fence, the guest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from colo_twisted.failover.arbitration import MS, Arbitration
+from colo_twisted.failover.closing import Closing
+from colo_twisted.failover.fence import Fence, FenceCounters, Victim, address_of
+from colo_twisted.failover.guest_watch import GuestWatch
+from colo_twisted.failover.messages import Message
+from colo_twisted.failover.properties import ColoPeerProperties
+from colo_twisted.failover.ways import Ways
+from colo_twisted.interfaces import IChardev, IMachine
+from colo_twisted.link.addresses import UNIXAddress
+from colo_twisted.reporting import Reporter
+
+
+class Lookout:
+    """Tells an arbitration what it sees, and sends its beats."""
+
+    def __init__(
+        self,
+        properties: ColoPeerProperties,
+        machine: IMachine,
+        chardev: IChardev,
+        arbitration: Arbitration,
+        counters: FenceCounters,
+        report: Reporter,
+    ) -> None:
+        self._machine = machine
+        self._chardev = chardev
+        self._arbitration = arbitration
+        self._role = properties.role
+        self._address = ""  # the other side's, as it last was
+        self._ways = Ways(machine, properties.role, arbitration.life, arbitration.overheard)
+        self._closing = Closing(machine, _is_direct(properties, chardev), self._ended)
+        self._guest = self._watching(properties, machine, report)
+        if properties.fence is not None:
+            arbitration.fence = Fence(
+                machine,
+                properties.fence,
+                properties.fence_timeout / MS,
+                self._victim,
+                lambda is_off, why: arbitration.fenced(is_off),
+                counters,
+                report,
+            )
+        machine.object_watchers.append(self._ways.look)
+
+    def _watching(self, properties: ColoPeerProperties, machine: Any, report: Reporter) -> GuestWatch | None:
+        if properties.guest_watch is None:
+            return None
+        return GuestWatch(
+            properties.guest_watch, machine, machine.netdevs, lambda why: self._arbitration.guest_died(), report
+        )
+
+    def _victim(self) -> Victim:
+        return Victim(self._role, self._address, self._arbitration.arbiter.kept.epoch, self._arbitration.knows)
+
+    def start(self) -> None:
+        self._ways.look()
+        if self._guest is not None:
+            self._guest.start()
+
+    def stop(self) -> None:
+        """Harmless when it has stopped."""
+        if self._ways.look in self._machine.object_watchers:
+            self._machine.object_watchers.remove(self._ways.look)
+            self._ways.leave()
+            self._closing.stop()
+            if self._guest is not None:
+                self._guest.stop()
+
+    def met(self, hello: Message) -> None:
+        """The other side has said who it is, and what its beats bear."""
+        self._ways.secret = hello.nonce
+        if self._chardev.peer is not None:
+            self._address = address_of(self._chardev.peer)
+
+    def synced(self) -> None:
+        """How the channels end counts from now on."""
+        self._closing.watch([self._chardev, *self._ways.chardevs])
+
+    def beat(self, message: Message) -> None:
+        """By the data channels."""
+        if message.knows:
+            self._ways.send(self._arbitration.secret, message.knows, message.number, message.echo)
+
+    def _ended(self) -> None:
+        """A channel has ended; the others' ends may be in the kernel yet, and are heard of in this turn."""
+        if self._closing.is_closed:
+            self._arbitration.closed()
+
+
+def _is_direct(properties: ColoPeerProperties, chardev: Any) -> bool:
+    if properties.direct is not None:
+        return properties.direct
+    link_options = getattr(chardev, "link_options", None)
+    return link_options is not None and isinstance(link_options.address, UNIXAddress)
