@@ -15,6 +15,7 @@ from colo_twisted.interfaces import Direction
 from colo_twisted.netfilter.base import Filter, FilterProperties
 from colo_twisted.netfilter.chain import Chain
 from colo_twisted.options import StartError
+from colo_twisted.packets.announce import Address, address_announcements, arp_announcement
 from colo_twisted.packets.batch import Batch
 from tests.support.fakes import FakeMachine, FakeNetdev, batch_of, packet
 
@@ -390,6 +391,50 @@ def test_a_guests_address_is_given_or_learnt() -> None:
     chain.plug_in(guest, b"\x52\xa4\0\x12\x78\x66")
     guest.receive(batch_of(packet("one")))
     assert chain.guest_address == b"\x52\xa4\0\x12\x78\x66"
+
+
+MAC, OTHER_MAC = bytes.fromhex("525400000001"), bytes.fromhex("525400000009")
+V4, V6 = Address(bytes((10, 0, 0, 2)), MAC, MAC), Address(bytes.fromhex("fd" + "00" * 14 + "02"), MAC, MAC)
+
+
+def test_a_guests_ip_addresses_are_learnt_whatever_becomes_of_what_it_says() -> None:
+    """On a secondary a gate or a redirector takes it; and it is learnt while a cable is out."""
+    chain, network, guest = held_chain()
+    chain.insert(SeenFilter("gate", [], habit="take"))
+    guest.receive(batch_of(*address_announcements([V4])))
+    chain.set_link(RX, False)
+    guest.receive(batch_of(packet("data"), *address_announcements([V6])))
+    assert network.packets == []
+    assert chain.addresses.all() == [V4, V6]
+
+
+def test_what_its_network_says_or_is_announced_for_it_teaches_nothing() -> None:
+    chain, network, _ = held_chain()
+    network.receive(batch_of(*address_announcements([V4, V6])))
+    chain.announce(batch_of(*address_announcements([V4, V6])))
+    assert chain.addresses.all() == []
+
+
+@pytest.mark.parametrize("injected", [False, True])
+def test_an_address_that_the_guest_hears_another_claim_is_forgotten(injected: bool) -> None:
+    """On a secondary what the network says comes by a redirector."""
+    chain, network, guest = held_chain()
+    redirector = SeenFilter("f1", [])
+    chain.insert(redirector)
+    guest.receive(batch_of(*address_announcements([V4, V6])))
+    claim = batch_of(arp_announcement(V4._replace(hardware=OTHER_MAC, source=OTHER_MAC)))
+    if injected:
+        chain.inject(redirector, TX, claim)
+    else:
+        network.receive(claim)
+    assert chain.addresses.all() == [V6]
+
+
+def test_another_guests_ip_addresses_are_its_own() -> None:
+    chain, _, guest = held_chain()
+    guest.receive(batch_of(*address_announcements([V4])))
+    chain.unplug()
+    assert chain.addresses.all() == []
 
 
 def test_an_announcement_goes_through_the_filters() -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,7 +20,10 @@ from tests.support.processes import Colo, Process, wait_until
 from tests.support.traffic import CLIENT, GUEST, GUEST_MAC, NO_SCRIPTS
 from tests.support.visits import Visits, serving
 
-NETWORK = "10.22.1."
+SNIFFER = Path(__file__).with_name("sniffer.py")
+
+CABLES = ("cross", "cross2", "cross3")  # between the nodes, one each for mirror, secondary_in and colo-peer
+NETWORKS = ("10.22.1.", "10.22.2.", "10.22.3.")
 
 
 class Node:
@@ -101,7 +106,7 @@ class Lan(Visits):
         with contextlib.ExitStack() as stack:
             self._hosts = stack.enter_context(Hosts())
             self.switch, self.client = map(self._hosts.add, ("sw", "c"))
-            for bridge in ("lan", "cross"):
+            for bridge in ("lan", *CABLES):
                 self._hosts.bridge(self.switch, bridge)
             self._connect(self.client, "lan", "to-client", f"{CLIENT}/24")
             self.stack = stack.pop_all()
@@ -116,10 +121,30 @@ class Lan(Visits):
     def add(self, name: str) -> Node:
         """A node that runs nothing yet, at the next address."""
         host, guest = (self._hosts.add(f"{kind}{name}") for kind in "hg")
-        address = f"{NETWORK}{len(self.nodes) + 2}"
-        self._connect(host, "cross", f"to-{name}", f"{address}/24")
-        self.nodes.append(Node(name, self, host, guest, address))
+        addresses = [f"{network}{len(self.nodes) + 2}" for network in NETWORKS]
+        for cable, address in zip(CABLES, addresses):
+            self._connect(host, cable, f"{cable}-{name}", f"{address}/24")
+        self.nodes.append(Node(name, self, host, guest, addresses[0]))
         return self.nodes[-1]
+
+    def cut(self, *cables: str) -> None:
+        """Nothing passes between the nodes by these, and nobody is told."""
+        for cable in cables:
+            self.switch.ip(f"link set {cable} down")
+
+    def mend(self, *cables: str) -> None:
+        """They carry frames again."""
+        for cable in cables:
+            self.switch.ip(f"link set {cable} up")
+
+    @contextlib.contextmanager
+    def sniffing(self) -> Iterator[Process]:
+        """Who speaks for the guest; see sniffer.py."""
+        ports = [f"lan-{node.name}" for node in self.nodes]
+        words = self.switch.words(sys.executable, str(SNIFFER), GUEST_MAC, *ports)
+        with Process(words, self.folder / "sniffer.log") as sniffer:
+            sniffer.wait_for_output("sniffing")
+            yield sniffer
 
     def _connect(self, host: Host, bridge: str, port: str, address: str) -> None:
         """A cable from a host's interface, named as the bridge, to a port of that bridge."""

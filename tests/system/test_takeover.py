@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.colo_ft import OURS
-from tests.support.lan import Lan, Node
+from tests.support.lan import CABLES, NETWORKS, Lan, Node
 from tests.support.namespaces import need
 from tests.support.processes import Process, wait_until
 from tests.support.visits import found
@@ -33,10 +35,18 @@ def a_pair(folder: Path, primary: str, secondary: str) -> Iterator[tuple[Lan, No
         one, two = lan.add("a"), lan.add("b")
         one.start(options(OURS.primary, primary, folder, "a"))
         one.start_guest()
-        two.start(options(OURS.secondary.format(primary_ip=one.address), secondary, folder, "b"))
+        two.start(options(by_three_cables(one.address), secondary, folder, "b"))
         two.start_guest()
         one.wait_synced()
         yield lan, one, two
+
+
+def by_three_cables(address: str) -> str:
+    """The secondary's options, each chardev by a cable of its own to the primary at that address."""
+    text = OURS.secondary.format(primary_ip=address)
+    for network, id in zip(NETWORKS, ("red0", "red1", "peer0")):
+        text = text.replace(f"id={id},host={address}", f"id={id},host={address.replace(NETWORKS[0], network)}")
+    return text
 
 
 @contextlib.contextmanager
@@ -66,6 +76,48 @@ def test_the_secondary_is_killed(tmp_path: Path) -> None:
         two.kill()
         check_end(transfers)
         assert one.replica()["state"] == "alone"
+
+
+def runs(sniffer: Process) -> list[tuple[str, float, float]]:
+    """Who spoke for the guest, from when to when, in order."""
+    sniffer.signal(signal.SIGTERM)
+    sniffer.popen.wait(20)
+    lines = [json.loads(line) for line in sniffer.output.splitlines() if line.startswith("{")]
+    return [(line["port"], line["first"], line["last"]) for line in lines if "port" in line]
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1.0])
+@pytest.mark.parametrize("cable", CABLES)
+def test_one_cable_is_cut_for_a_while_and_the_primary_speaks_on(cable: str, seconds: float, tmp_path: Path) -> None:
+    """As long as any channel lives in each direction nobody is taken for dead, unfenced or not."""
+    with a_pair(tmp_path, "alone=manual", "takeover=unfenced") as (lan, one, two), lan.sniffing() as sniffer:
+        with under_way(lan, one) as transfers:
+            lan.cut(cable)
+            time.sleep(seconds)
+            lan.mend(cable)
+            check_end(transfers)
+        assert {port for port, *_ in runs(sniffer)} == {"lan-a"}
+        assert one.replica()["state"] in ("synced", "alone", "lost", "joining")
+
+
+def test_all_cables_are_cut_and_never_two_speak(tmp_path: Path) -> None:
+    with a_pair(tmp_path, "alone=manual", "takeover=unfenced") as (lan, one, two), lan.sniffing() as sniffer:
+        with under_way(lan, one) as transfers:
+            lan.cut(*CABLES)
+            check_end(transfers)
+        lan.mend(*CABLES)
+        wait_until(lambda: one.replica()["state"] == "shut", f"the old primary being shut: {one.replica()}")
+        assert [port for port, *_ in runs(sniffer)] == ["lan-a", "lan-b"]
+
+
+def test_all_cables_are_cut_and_without_a_fence_nobody_speaks(tmp_path: Path) -> None:
+    with a_pair(tmp_path, "alone=manual", "takeover=auto") as (lan, one, two):
+        lan.cut(*CABLES)
+        wait_until(lambda: two.replica()["state"] == "lost", "the primary being missed")
+        assert one.replica()["state"] == "lost"
+        lan.mend(*CABLES)
+        wait_until(lambda: two.replica()["state"] == "synced", "the primary being heard again")
+        assert lan.visit("in_a_row", 20, MB, 10)["wrong"] == []
 
 
 def test_a_primary_that_is_stopped_hands_over(tmp_path: Path) -> None:
