@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from colo_twisted.failover.arbiter import PRIMARY
 from colo_twisted.failover.arbitration import MS, Arbitration
 from colo_twisted.failover.closing import Closing
 from colo_twisted.failover.fence import Fence, FenceCounters, Victim, address_of
@@ -11,7 +13,7 @@ from colo_twisted.failover.guest_watch import GuestWatch
 from colo_twisted.failover.messages import Message
 from colo_twisted.failover.properties import ColoPeerProperties
 from colo_twisted.failover.ways import Ways
-from colo_twisted.interfaces import IChardev, IMachine
+from colo_twisted.interfaces import IChardev, IMachine, IMirror
 from colo_twisted.link.addresses import UNIXAddress
 from colo_twisted.reporting import Reporter
 
@@ -27,11 +29,16 @@ class Lookout:
         arbitration: Arbitration,
         counters: FenceCounters,
         report: Reporter,
+        gone: Callable[[str], None],
     ) -> None:
+        """
+        @param gone: called with the reason when this side's guest has died, or can reach the network no more.
+        """
         self._machine = machine
         self._chardev = chardev
         self._arbitration = arbitration
         self._role = properties.role
+        self._gone: Callable[[str], None] = gone
         self._address = ""  # the other side's, as it last was
         self._ways = Ways(machine, properties.role, arbitration.life, arbitration.overheard)
         self._closing = Closing(machine, _is_direct(properties, chardev), self._ended)
@@ -51,9 +58,7 @@ class Lookout:
     def _watching(self, properties: ColoPeerProperties, machine: Any, report: Reporter) -> GuestWatch | None:
         if properties.guest_watch is None:
             return None
-        return GuestWatch(
-            properties.guest_watch, machine, machine.netdevs, lambda why: self._arbitration.guest_died(), report
-        )
+        return GuestWatch(properties.guest_watch, machine, machine.netdevs, self._gone, report)
 
     def _victim(self) -> Victim:
         return Victim(self._role, self._address, self._arbitration.arbiter.kept.epoch, self._arbitration.knows)
@@ -83,9 +88,21 @@ class Lookout:
         self._closing.watch([self._chardev, *self._ways.chardevs])
 
     def beat(self, message: Message) -> None:
-        """By the data channels."""
+        """By the data channels, ten times a second or so: the time to look at this side's own cable, too."""
+        self._look_at_cable()
         if message.knows:
             self._ways.send(self._arbitration.secret, message.knows, message.number, message.echo)
+
+    @property
+    def has_guest(self) -> bool:
+        """Whether this side's guest is there, as far as it is watched."""
+        return self._guest is None or self._guest.present
+
+    def _look_at_cable(self) -> None:
+        if self._role == PRIMARY and self._arbitration.arbiter.bound:
+            for mirror in self._machine.providers(IMirror):
+                if not self._machine.chain(mirror.netdev).reaches_network:
+                    self._gone(f"the cable of netdev '{mirror.netdev}' is out")
 
     def _ended(self) -> None:
         """A channel has ended; the others' ends may be in the kernel yet, and are heard of in this turn."""

@@ -15,8 +15,8 @@ Each message is one frame of a net chardev: a 4-byte big-endian length, then at 
 
 All numbers are big-endian. The types, their numbers and bodies:
 
-    1 HELLO        the sender's word, below, and a secret, 16 bytes, that its beats on the data channels bear. Each side's
-                   first message on each connection, and its answer to the other's first
+    1 HELLO        the sender's word, below, and a secret, 16 bytes, that its beats on the data channels bear. Each
+                   side's first message on each connection, and its answer to the other's first
     2 GOODBYE      empty. An orderly stop: the connection closes now
     3 BEGIN        nonce, 16 bytes, for the marker packet that follows DONE
     4 DONE         list of offsets: length of key (1), key, sequence offset (4), timestamp offset (4)

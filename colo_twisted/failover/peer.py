@@ -64,6 +64,7 @@ class ColoPeer:
         self._report = Reporter(f"colo-peer {self.id}")
         self._other = PRIMARY if self.role == SECONDARY else SECONDARY
         self._requests = Requests()
+        self._refused: Message | None = None  # a PROTECT_NEW that was not answered, and may be yet
         self._unoffered: list[Message] = []  # a PROTECT_NEW that may not be sent yet
         self._why_taken_over = ""
         self._state = StateFile(properties.state_file)
@@ -82,7 +83,13 @@ class ColoPeer:
             self._report,
         )
         self._lookout = Lookout(
-            properties, machine, machine.chardev(properties.chardev), self._arbitration, self.counters, self._report
+            properties,
+            machine,
+            machine.chardev(properties.chardev),
+            self._arbitration,
+            self.counters,
+            self._report,
+            self._guest_gone,
         )
         self._arbitration.restore(self.role)
         self.standing = Standing(self.id, machine, *self._condition)
@@ -213,13 +220,21 @@ class ColoPeer:
 
     def entitled(self) -> bool:
         """The primary protects new connections: whether this guest follows them, and may take over from now on."""
-        return self.replica.protect_new() and self._arbitration.entitle()
+        return self._lookout.has_guest and self.replica.protect_new() and self._arbitration.entitle()
 
     def revoked(self, reason: str) -> bool:
         """The guest must not take over until the next checkpoint; whether that is known for good."""
         kept = self.replica.invalidate(reason)
         self._arbitration.revoke()
         return kept
+
+    def _guest_gone(self, why: str) -> None:
+        """This side speaks no more, or couldn't: the other may go on without it."""
+        before = self._arbitration.arbiter.state
+        self._arbitration.guest_died()
+        if self._arbitration.arbiter.state is not before:
+            self._report.warn(f"handing over: {why}")
+            self.say(Message(Type.HAND_OVER, reason=why))
 
     def _act(self, message: Message) -> None:
         """Do what the primary asks, and answer."""
@@ -229,7 +244,10 @@ class ColoPeer:
                 f"{Type(message.type).name} of a primary's is not answered: this side has taken over", kind="ignored"
             )
             return
-        if _ACTS[message.type](self, message):
+        self._refused = None
+        if not _ACTS[message.type](self, message):
+            self._refused = message if message.type == Type.PROTECT_NEW else None
+        else:
             self.counters.answered += 1
             self.say(Message(Type.ANSWER, message.number, answered=message.type))
         self._look()
@@ -243,6 +261,8 @@ class ColoPeer:
     def beat(self, message: Message) -> None:
         self.say(message)
         self._lookout.beat(message)
+        if self._refused is not None:
+            self._act(self._refused)
 
     def word(self, kind: Type) -> Message:
         return self._arbitration.word(kind)
@@ -278,6 +298,9 @@ class ColoPeer:
             self._arbitration.heard(message)
             self._offer()
             self._look()
+        elif message.type == Type.HAND_OVER:
+            self._report.warn(f"the {self._other} hands over: {message.reason}")
+            self._arbitration.closed()
         elif message.type == Type.ANSWER and self.role == PRIMARY:
             self.counters.dropped_unasked_answers += not self._requests.answered(message)
         elif message.type in _ACTS and self.role == SECONDARY:
@@ -291,6 +314,7 @@ class ColoPeer:
         if was_there:
             self._report.warn(f"the {self._other} is lost: {why}", kind="lost")
             self.replica.primary_lost()
+        self._refused = None
         if goodbye:
             self._arbitration.closed()
         if not self._arbitration.arbiter.bound:

@@ -81,6 +81,7 @@ class IUser(Interface):
 class IChain(Interface):
     """The filters on a netdev, between its network side and its guest."""
 
+    reaches_network: bool = Attribute("Whether frames can go at the network's end: its cable is in, its TAP up.")
     guest_address: bytes | None = Attribute("The guest's Ethernet address: given, or learnt from what it sends.")
 
     def inject(behind: IFilter, direction: Direction, batch: Batch) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -17,6 +18,7 @@ from zope.interface import implementer
 from colo_twisted.counters import Counters
 from colo_twisted.interfaces import Direction, IChain, IFilter, INetdev
 from colo_twisted.options.errors import NoSuchFilter
+from colo_twisted.packets.addresses import Addresses
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.ethernet import source_address
 from colo_twisted.reporting import Reporter
@@ -37,12 +39,17 @@ class ChainCounters(Counters):
 
 @implementer(IChain)
 class Chain:
-    """A netdev (its network side), a guest (another netdev, or None), and the filters between them."""
+    """
+    A netdev (its network side), a guest (another netdev, or None), and the filters between them.
+
+    @ivar addresses: the guest's IP addresses, as far as it has been heard of late.
+    """
 
     def __init__(self, network: INetdev, guest: INetdev | None) -> None:
         self.network = network
         self.guest: INetdev | None = None
         self.guest_address: bytes | None = None
+        self.addresses = Addresses()
         self.counters: ChainCounters = ChainCounters()
         self.filters: list[IFilter] = []  # head first
         self.offloads = False  # whether both ends have them on
@@ -85,6 +92,7 @@ class Chain:
         guest.drain()
         self.guest = self._sources[Direction.RX] = None
         self.guest_address = None
+        self.addresses.clear()
         self._guest_pressure(False)
         guest.pressure_changed = lambda full: None
         if not self.guest_link_up:
@@ -102,6 +110,12 @@ class Chain:
         end = self._sources[source]
         if end is not None:
             end.set_link(up)
+
+    @property
+    def reaches_network(self) -> bool:
+        """As the interface says."""
+        network: Any = self.network
+        return self.link_up and not (getattr(network, "down", False) or getattr(network, "gone", False))
 
     # the filters
 
@@ -167,6 +181,7 @@ class Chain:
         """From the guest."""
         if self.guest_address is None:
             self.guest_address = source_address(next(batch.packets(), b""))
+        self.addresses.from_guest(batch)
         if self.guest_link_up:
             self._pass(self._steps[Direction.RX], Direction.RX, batch)
         else:
@@ -207,6 +222,7 @@ class Chain:
         if self.guest is None:
             self.counters.dropped_no_guest += len(batch)
         elif self.guest_link_up:
+            self.addresses.to_guest(batch)
             self.guest.send(batch)
         else:
             self.counters.dropped_link_down += len(batch)

@@ -37,7 +37,10 @@ def main(address: str, *ports: str) -> None:
     while not ending:
         for fd in select.select(list(sockets), [], [], 0.1)[0]:
             port, heard = sockets[fd]
-            frame, sender = heard.recvfrom(1 << 17)
+            try:
+                frame, sender = heard.recvfrom(1 << 17)
+            except OSError:  # the port is down, which is told once
+                continue
             if sender[2] == OUTGOING or frame[6:12] != source:
                 continue
             now = time.monotonic()

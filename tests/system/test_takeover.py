@@ -120,6 +120,28 @@ def test_all_cables_are_cut_and_without_a_fence_nobody_speaks(tmp_path: Path) ->
         assert lan.visit("in_a_row", 20, MB, 10)["wrong"] == []
 
 
+def test_a_cable_that_is_pulled_out_hands_over(tmp_path: Path) -> None:
+    with a_pair(tmp_path, "alone=manual", "takeover=auto") as (lan, one, two), lan.sniffing() as sniffer:
+        with under_way(lan, one) as transfers:
+            lan.switch.ip("link set lan-a down")
+            check_end(transfers)
+        assert [port for port, *_ in runs(sniffer)] == ["lan-a", "lan-b"]
+        assert one.replica()["state"] == "shut"
+
+
+def test_a_guest_that_dies_hands_over(tmp_path: Path) -> None:
+    """Its kernel lives on, and closes its connections: nobody must hear of that."""
+    watched = f"guest-watch=pidfile:{tmp_path}/guest.pid"
+    with a_pair(tmp_path, f"alone=manual,{watched}", "takeover=auto") as (lan, one, two), lan.sniffing() as sniffer:
+        (tmp_path / "guest.pid").write_text(f"{one.service.popen.pid}\n")
+        time.sleep(0.5)
+        with under_way(lan, one) as transfers:
+            one.service.signal(signal.SIGKILL)
+            check_end(transfers)
+        assert [port for port, *_ in runs(sniffer)] == ["lan-a", "lan-b"]
+        assert one.replica()["state"] == "shut"
+
+
 def test_a_primary_that_is_stopped_hands_over(tmp_path: Path) -> None:
     with a_pair(tmp_path, "alone=manual", "takeover=auto") as (lan, one, two), under_way(lan, one) as transfers:
         one.colo.signal(signal.SIGTERM)
