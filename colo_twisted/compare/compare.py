@@ -283,10 +283,9 @@ class ColoCompare:
     def _gate_changed(self) -> None:
         """The guest may be heard again, or may not."""
         hushed = self._passage.peer.hushed if self._passage.peer is not None else None
+        self._passage.shut(hushed is not None and hushed[0] == "shut")
         if hushed is None:
             self._passage.open_gate()
-        elif hushed[0] == "shut":
-            self._passage.forget_hushed()
         self._tell()
 
     def _channels_changed(self, lost: str | None, staged: bool) -> None:

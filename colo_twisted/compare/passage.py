@@ -49,6 +49,7 @@ class Passage:
         self.overhear: Callable[[Batch], Batch | None] | None = None
         self._hushed: deque[Batch] = deque()
         self._hushed_bytes = 0
+        self._is_shut = False
         self._reactor = machine.reactor
         self._monotonic = machine.monotonic
         self._comparer = comparer
@@ -97,7 +98,7 @@ class Passage:
 
     def _keep(self, batch: Batch) -> None:
         """Nothing of the guest's may be heard now."""
-        if self._hushed_bytes + len(batch.data) > MOST_HUSHED:
+        if self._is_shut or self._hushed_bytes + len(batch.data) > MOST_HUSHED:
             self._counters.dropped_hushed += len(batch)
             return
         self._hushed.append(batch)
@@ -110,8 +111,11 @@ class Passage:
             self._hushed_bytes -= len(batch.data)
             self._write(batch)
 
-    def forget_hushed(self) -> None:
-        """Another speaks in its place: what was kept goes nowhere."""
+    def shut(self, is_shut: bool) -> None:
+        """Whether another speaks in its place: what was kept, or comes, goes nowhere then."""
+        self._is_shut = is_shut
+        if not is_shut:
+            return
         self._counters.dropped_hushed += sum(len(batch) for batch in self._hushed)
         self._hushed.clear()
         self._hushed_bytes = 0
