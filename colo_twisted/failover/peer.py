@@ -63,6 +63,7 @@ class ColoPeer:
         self.decided: Callable[[str], None] = lambda reason: None
         self._report = Reporter(f"colo-peer {self.id}")
         self._other = PRIMARY if self.role == SECONDARY else SECONDARY
+        self._strict = properties.takeover == "strict"
         self._requests = Requests()
         self._refused: Message | None = None  # a PROTECT_NEW that was not answered, and may be yet
         self._unoffered: list[Message] = []  # a PROTECT_NEW that may not be sent yet
@@ -355,6 +356,9 @@ class ColoPeer:
             )
 
     def _why_not(self) -> str | None:
+        """As ``why_not``, for a take-over that nobody has asked for."""
+        if self.replica.why_not is None and self._strict and (open_ones := self.replica.unprotected):
+            return f"{open_ones} connections are unprotected, and takeover=strict"
         return self.replica.why_not
 
     @property

@@ -165,6 +165,11 @@ class Replica:
         """Whether anything here takes part in checkpoints; without, no marker would ever be sent."""
         return bool(self._parts())
 
+    @property
+    def unprotected(self) -> int:
+        """How many connections are open that would be reset at a take-over."""
+        return sum(len(part.unprotected()) for part in self._parts())
+
     def protect_new(self) -> bool:
         """Not answered while it is invalid: nothing is protected then, and the primary must not think so."""
         if self.invalid is not None:

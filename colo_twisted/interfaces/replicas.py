@@ -63,6 +63,9 @@ class ICheckpointed(Interface):
     def protect_new() -> None:
         """New connections are followed again from their SYN on."""
 
+    def unprotected() -> list[bytes]:
+        """The keys of the open connections that would be reset at a take-over."""
+
     def fail_over() -> None:
         """The client hears this guest from now on: known connections go on, new ones are left alone."""
 

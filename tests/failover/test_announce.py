@@ -319,7 +319,7 @@ def test_in_a_vlan_they_have_the_tags_that_the_guest_has_been_heard_with(
 
 
 def test_there_are_no_more_than_so_many(network: Network) -> None:
-    network.chains["hn0"].learn(V4)
+    network.chains["hn0"].learn(V4._replace(ip=bytes((10, 9, 9, 9))))
     with_rewriter(network, *[guest_at(number) for number in range(300)])
     assert len(said(network)) == 1 + MOST
 

@@ -165,6 +165,17 @@ def test_a_primary_whose_colo_peer_is_removed_speaks_on_and_the_secondary_does_n
     assert two.secondary.peer.standing.state == "joining"
 
 
+def test_strict_takes_over_only_while_every_connection_is_protected(tmp_path: Path) -> None:
+    two = Two(tmp_path, secondary="takeover=strict")
+    two.sync()
+    two.secondary.rewriter.open_ones = [b"a"]
+    two.primary.peer.stop()
+    flow(two.primary.end)
+    assert two.secondary.peer.standing.state == "lost"
+    assert two.secondary.peer.standing.reason.endswith("1 connections are unprotected, and takeover=strict")
+    assert not two.secondary.peer.may_speak
+
+
 @pytest.mark.parametrize("more", ["takeover=auto", "alone=unfenced"])
 def test_who_decides_alone_must_remember(more: str) -> None:
     with pytest.raises(OptionError, match="needs a state-file"):

@@ -15,7 +15,8 @@ from colo_twisted.failover.mode import BY_REQUEST
 from colo_twisted.interfaces import ICheckpointer, Outcome
 from colo_twisted.options import ObjectType, Properties
 from colo_twisted.options.errors import InUse
-from colo_twisted.packets.announce import announcement
+from colo_twisted.packets.announce import Address as Announced
+from colo_twisted.packets.announce import announcement, arp_announcement
 from colo_twisted.packets.sequence import Offsets
 from tests.support.fakes import batch_of
 from tests.support.house import House, Types
@@ -199,7 +200,10 @@ def test_it_is_told_and_the_guest_announced(survivor: Survivor) -> None:
         Failover("secondary", "request"),
         ColoExit("secondary", "request"),
     ]
-    assert survivor.netdev("hn0").packets == [announcement(GUEST.mac)]
+    assert survivor.netdev("hn0").packets == [
+        announcement(GUEST.mac),
+        arp_announcement(Announced(GUEST.ip, GUEST.mac, GUEST.mac)),
+    ]
     assert [made.status for made in survivor.machine.chains["hn0"].filters] == [False, False, True]
 
 

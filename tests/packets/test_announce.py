@@ -1,4 +1,4 @@
-"""What an announcement says, to scapy and byte by byte; what the kernel makes of it is in tests/system/test_announce.py."""
+"""What an announcement says, to scapy and byte by byte; tests/system/test_announce.py asks the kernel."""
 
 from __future__ import annotations
 

@@ -85,6 +85,7 @@ class RecordingRewriter:
         self.id = id
         self.counters = Counters()
         self.told: list[tuple[Any, ...]] = []
+        self.open_ones: list[bytes] = []
 
     def begin_checkpoint(self) -> None:
         self.told.append(("begin",))
@@ -103,6 +104,9 @@ class RecordingRewriter:
 
     def protect_new(self) -> None:
         self.told.append(("protect_new",))
+
+    def unprotected(self) -> list[bytes]:
+        return self.open_ones
 
     def fail_over(self) -> None:
         self.told.append(("fail_over",))
