@@ -194,7 +194,8 @@ class ColoMode:
         for part in self._machine.providers(ICheckpointed):
             part.fail_over()  # and has been rewritten as before: the primary may have answered it
         self._report.warn(f"taken over: {reason}; the guest speaks to the network")
-        self.announcements.announce(Announcing())
+        if all(peer.announces for peer in self._secondary_peers()):
+            self.announcements.announce(Announcing())
 
     @property
     def left_over(self) -> list[Any]:

@@ -49,6 +49,7 @@ class ColoPeer:
     """
     One end of the talk.
 
+    @ivar announces: whether a guest that takes over is announced to the network.
     @ivar decided: called with the reason when this side goes on without the other by itself.
     @ivar replica: a secondary's guest: whether it is the primary's equal.
     @ivar standing: how this side stands.
@@ -63,6 +64,7 @@ class ColoPeer:
         self.decided: Callable[[str], None] = lambda reason: None
         self._report = Reporter(f"colo-peer {self.id}")
         self._other = PRIMARY if self.role == SECONDARY else SECONDARY
+        self.announces = properties.announce
         self._strict = properties.takeover == "strict"
         self._requests = Requests()
         self._refused: Message | None = None  # a PROTECT_NEW that was not answered, and may be yet

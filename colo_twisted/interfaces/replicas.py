@@ -82,6 +82,7 @@ class IColoPeer(IObject):
     may_speak: bool = Attribute("Whether the primary's guest may be heard by the network now.")
     hushed: tuple[str, str] | None = Attribute("While it may not: the replica's state for that, and why; else None.")
     gate_watchers: list[Callable[[], None]] = Attribute("Each is called when these two may have changed.")
+    announces: bool = Attribute("Whether a guest that takes over is announced to the network.")
     decided: Callable[[str], None] = Attribute("Called with the reason when this side goes on without the other.")
     why_not: str | None = Attribute("Why this side can't take over now, in words; None if it can.")
 

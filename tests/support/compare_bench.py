@@ -37,6 +37,7 @@ class FakePeer:
     may_speak = True
     hushed: tuple[str, str] | None = None
     why_not = None
+    announces = True
 
     def __init__(self, properties: Properties, machine: Any) -> None:
         self.id = properties.id
