@@ -17,6 +17,8 @@ from tests.support.namespaces import need
 from tests.support.processes import Process, wait_until
 from tests.support.visits import found
 
+FENCE = Path(__file__).parents[2] / "etc" / "fence-netns"
+FENCING = (("alone", "a"), ("takeover", "b"))
 MB = 1_000_000
 BIG = 30 * MB
 BOUND = 60.0
@@ -27,12 +29,22 @@ def options(text: str, more: str, folder: Path, name: str) -> str:
     return text.replace(",role=", f",state-file={folder}/{name}.state,{more},role=")
 
 
+def write_fences(folder: Path, one: Node, two: Node) -> None:
+    """The files fence-a and fence-b: the commands by which a and b switch each other off."""
+    for node, other in ((one, two), (two, one)):
+        script = folder / f"fence-{node.name}"
+        pidfile = folder / f"{other.name}.pid"
+        script.write_text(f"#!/bin/sh\nexec {FENCE} {other.guest.name} {pidfile} {folder}/fencing\n")
+        script.chmod(0o755)
+
+
 @contextlib.contextmanager
 def a_pair(folder: Path, primary: str, secondary: str) -> Iterator[tuple[Lan, Node, Node]]:
     """Primary and secondary with these properties of colo-peer's; whatever begins now is protected."""
     need("ip")
     with Lan(folder) as lan:
         one, two = lan.add("a"), lan.add("b")
+        write_fences(folder, one, two)
         one.start(options(OURS.primary, primary, folder, "a"))
         one.start_guest()
         two.start(options(by_three_cables(one.address), secondary, folder, "b"))
@@ -108,6 +120,19 @@ def test_all_cables_are_cut_and_never_two_speak(tmp_path: Path) -> None:
         lan.mend(*CABLES)
         wait_until(lambda: one.replica()["state"] == "shut", f"the old primary being shut: {one.replica()}")
         assert [port for port, *_ in runs(sniffer)] == ["lan-a", "lan-b"]
+
+
+def test_all_cables_are_cut_and_of_two_that_fence_one_speaks_on(tmp_path: Path) -> None:
+    primary, secondary = (f"{name}=auto,fence={tmp_path}/fence-{side}" for name, side in FENCING)
+    with a_pair(tmp_path, primary, secondary) as (lan, one, two), lan.sniffing() as sniffer:
+        with under_way(lan, one) as transfers:
+            lan.cut(*CABLES)
+            check_end(transfers)
+        alive = [node for node in (one, two) if node.colo.popen.poll() is None]
+        assert len(alive) == 1
+        spoke = [port for port, *_ in runs(sniffer)]
+        assert spoke in (["lan-a"], ["lan-a", "lan-b"])
+        assert spoke[-1] == f"lan-{alive[0].name}"
 
 
 def test_all_cables_are_cut_and_without_a_fence_nobody_speaks(tmp_path: Path) -> None:
