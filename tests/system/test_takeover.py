@@ -145,6 +145,23 @@ def test_all_cables_are_cut_and_without_a_fence_nobody_speaks(tmp_path: Path) ->
         assert lan.visit("in_a_row", 20, MB, 10)["wrong"] == []
 
 
+def test_an_old_primary_that_is_started_anew_stays_shut(tmp_path: Path) -> None:
+    """Whether it hears of the survivor or not."""
+    with a_pair(tmp_path, "alone=manual", "takeover=auto,direct=on") as (lan, one, two):
+        one.kill()
+        wait_until(lambda: two.replica()["state"] == "taken-over", "the take-over")
+        lan.cut(*CABLES)
+        one.start(options(OURS.primary, "alone=manual", tmp_path, "a"))
+        with lan.sniffing() as sniffer:
+            one.start_guest()
+            assert one.replica()["state"] == "shut"
+            assert lan.visit("in_a_row", 20, MB, 10)["wrong"] == []
+            lan.mend(*CABLES)
+            wait_until(lambda: "must not speak any more" in one.replica()["reason"], "the survivor being heard")
+            assert lan.visit("in_a_row", 20, MB, 10)["wrong"] == []
+            assert {port for port, *_ in runs(sniffer)} == {"lan-b"}
+
+
 def test_a_cable_that_is_pulled_out_hands_over(tmp_path: Path) -> None:
     with a_pair(tmp_path, "alone=manual", "takeover=auto") as (lan, one, two), lan.sniffing() as sniffer:
         with under_way(lan, one) as transfers:
