@@ -1,1 +1,1 @@
-"""``make demo``: the proxy on real traffic, between hosts that are network namespaces of this machine."""
+"""``make demo``: a primary is killed in mid-download, between hosts that are network namespaces of this machine."""

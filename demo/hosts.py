@@ -42,6 +42,15 @@ class Host:
         """Move an interface from another host into this one."""
         other.ip(f"link set {interface} netns {self.namespace}")
 
+    def bridge(self) -> None:
+        """A switch of this host's, br0, whose ports are known without waiting."""
+        # mcast_snooping 0: else the bridge itself sends a frame, at a time that nobody knows
+        self.ip("link add br0 type bridge forward_delay 0 mcast_snooping 0")
+        self.bring_up("br0")
+
+    def join_bridge(self, interface: str) -> None:
+        self.ip(f"link set {interface} master br0")
+
     def count(self, interface: str, what: str) -> int:
         """One of the kernel's counters of an interface: rx_packets, tx_bytes, ..."""
         return int(self.run("cat", f"/sys/class/net/{interface}/statistics/{what}"))

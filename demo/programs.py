@@ -13,6 +13,7 @@ from pathlib import Path
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_SECONDS = 0.02
 _GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL
+_MOST_WORDS = 200
 _ENVIRONMENT = {**os.environ, "LC_ALL": "C", "PYTHONUNBUFFERED": "1"}
 
 _asked_to_stop: list[int] = []
@@ -77,6 +78,12 @@ class Program:
         return self._log.read_text(errors="replace")
 
     @property
+    def _last_words(self) -> str:
+        """The end of what it printed, for the end of a message."""
+        lines = self.output.splitlines()
+        return f": {lines[-1][:_MOST_WORDS]}" if lines else ""
+
+    @property
     def running(self) -> bool:
         return self._popen.poll() is None
 
@@ -88,7 +95,7 @@ class Program:
             if re.search(pattern, self.output):
                 return True
             if over:
-                raise Failed(f"{self.name} ended without saying {pattern!r}")
+                raise Failed(f"{self.name} ended without saying {pattern!r}{self._last_words}")
             return False
 
         wait_until(printed, f"{self.name} saying {pattern!r}")
@@ -102,8 +109,12 @@ class Program:
 
         wait_until(ended, f"the end of {self.name}", seconds)
         if self._popen.returncode:
-            raise Failed(f"{self.name} exited with {self._popen.returncode}")
+            raise Failed(f"{self.name} exited with {self._popen.returncode}{self._last_words}")
         return self.output
+
+    def kill(self) -> None:
+        """As when the power fails: SIGKILL, and nothing is waited for."""
+        self._popen.kill()
 
     def stop(self) -> int:
         """End it, if it runs; its exit status."""

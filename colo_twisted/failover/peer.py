@@ -31,6 +31,7 @@ from colo_twisted.options.errors import StartError
 from colo_twisted.packets.sequence import Offsets
 from colo_twisted.reporting import Reporter
 
+REPEAT_BEATS = 20
 STATE_SECONDS = 10.0  # what checkpoint-state may take
 
 _ACTS: Mapping[int, Callable[[ColoPeer, Message], bool]] = {
@@ -42,6 +43,10 @@ _ACTS: Mapping[int, Callable[[ColoPeer, Message], bool]] = {
     Type.INVALID: lambda peer, message: peer.revoked(message.reason),
 }
 """What the secondary does at each message; a true result is answered."""
+
+
+_NUMBERED = (Type.UNPROTECTED, Type.PROTECT_NEW, Type.INVALID)
+"""Those that are counted by this side's own numbers."""
 
 
 @implementer(IColoPeer, IRetiring)
@@ -67,6 +72,9 @@ class ColoPeer:
         self.announces = properties.announce
         self._strict = properties.takeover == "strict"
         self._requests = Requests()
+        self._offers = 0  # of a primary's: how often it has said PROTECT_NEW
+        self._repeat_at = 0  # beats, counted down: what is unanswered by then is said again
+        self._done = 0  # of a secondary's: the number of the newest request that it has done
         self._refused: Message | None = None  # a PROTECT_NEW that was not answered, and may be yet
         self._unoffered: list[Message] = []  # a PROTECT_NEW that may not be sent yet
         self._why_taken_over = ""
@@ -187,6 +195,7 @@ class ColoPeer:
 
     def _offer(self) -> None:
         if self._unoffered and (self._arbitration.arbiter.state is State.SYNCED or self._arbitration.offer()):
+            self._offers += 1
             waiting, self._unoffered = self._unoffered, []
             for message in waiting:
                 self.say(message)
@@ -202,10 +211,11 @@ class ColoPeer:
         return self._ask(Message(Type.ABORT, number, unchanged=unchanged))
 
     def invalidate(self, reason: str) -> Deferred[bool]:
-        return self._request(Message(Type.INVALID, reason=reason)).addCallback(self._invalid_known)
+        return self._request(Message(Type.INVALID, reason=reason)).addCallback(self._invalid_known, self._offers)
 
-    def _invalid_known(self, is_there: bool) -> bool:
-        if is_there:
+    def _invalid_known(self, is_there: bool, offers: int) -> bool:
+        """It may have been entitled anew, behind that."""
+        if is_there and offers == self._offers:
             self._arbitration.revoke()
         return is_there
 
@@ -248,12 +258,18 @@ class ColoPeer:
             )
             return
         self._refused = None
-        if not _ACTS[message.type](self, message):
+        if not self._is_done_again(message) and not _ACTS[message.type](self, message):
             self._refused = message if message.type == Type.PROTECT_NEW else None
         else:
+            if message.type in _NUMBERED:
+                self._done = max(self._done, message.number)
             self.counters.answered += 1
             self.say(Message(Type.ANSWER, message.number, answered=message.type))
         self._look()
+
+    def _is_done_again(self, message: Message) -> bool:
+        """Whether it is one that was done before, and whose answer was lost: what came later must not be undone."""
+        return message.type in _NUMBERED and message.number <= self._done
 
     # the talk
 
@@ -266,6 +282,17 @@ class ColoPeer:
         self._lookout.beat(message)
         if self._refused is not None:
             self._act(self._refused)
+        self._repeat()
+
+    def _repeat(self) -> None:
+        """What was said while the other side heard nothing, or answered while this one heard nothing, is said again."""
+        unanswered = [message for message in self._requests.unanswered() if message not in self._unoffered]
+        if not unanswered or self._repeat_at > 0:
+            self._repeat_at = max(0, self._repeat_at - 1) if unanswered else REPEAT_BEATS
+            return
+        self._repeat_at = REPEAT_BEATS
+        for request in unanswered:
+            self.say(request)
 
     def word(self, kind: Type) -> Message:
         return self._arbitration.word(kind)
@@ -281,6 +308,7 @@ class ColoPeer:
     def came(self, hello: Message, is_new: bool) -> None:
         renewed = self._arbitration.knows not in (0, hello.incarnation)
         if renewed:
+            self._done = 0
             self._requests.give_up()  # what that one was asked dies with it: it can't take over any more
         self._arbitration.heard(hello)
         self._lookout.met(hello)

@@ -165,6 +165,33 @@ def test_a_primary_whose_colo_peer_is_removed_speaks_on_and_the_secondary_does_n
     assert two.secondary.peer.standing.state == "joining"
 
 
+def test_an_answer_that_was_lost_is_asked_for_again_and_nothing_is_done_twice(two: Two) -> None:
+    two.sync()
+    two.cut = True
+    asked = results(two.primary.peer.name_unprotected(None))
+    flow(two.primary.end)
+    two.run(0.1)
+    two.cut = False
+    told = list(two.secondary.told)
+    assert told[-1] == ("unprotect", None)
+    two.run(5)
+    assert asked == [True]
+    assert two.secondary.told == told
+
+
+def test_what_was_entitled_anew_is_not_revoked_by_an_older_answer(two: Two) -> None:
+    two.sync()
+    two.primary.peer.invalidate("it diverged")
+    two.primary.peer.begin(1, bytes(16))
+    two.primary.peer.done(1, {})
+    two.primary.peer.protect_new()
+    two.run(0.5)
+    assert two.secondary.peer.standing.state == "synced"
+    two.cut = True
+    two.run(5)
+    assert two.speakers == (False, True)
+
+
 def test_strict_takes_over_only_while_every_connection_is_protected(tmp_path: Path) -> None:
     two = Two(tmp_path, secondary="takeover=strict")
     two.sync()

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from colo_twisted.failover.guest_watch import Pidfile
+from colo_twisted.failover.properties import ColoPeerProperties
 from colo_twisted.options.errors import OptionError
 from colo_twisted.options.keyval import Pairs
 from colo_twisted.options.readconfig import read_sections
@@ -25,7 +27,10 @@ def example(name: str, folder: Path) -> str:
         (folder / script).chmod(0o755)
         assert f'"/etc/{script}"' in text
         text = text.replace(f'"/etc/{script}"', f'"{folder / script}"')
-    text = text.replace("/run/colo/", f"{folder}/")
+    (folder / "fence").write_text("#!/bin/sh\n")
+    (folder / "fence").chmod(0o755)
+    for there in ("/run/colo/", "/var/lib/colo/", "/etc/colo/"):
+        text = text.replace(there, f"{folder}/")
     return text
 
 
@@ -42,6 +47,28 @@ def test_an_example_file_is_one_side_of_the_pair(name: str, tmp_path: Path) -> N
     config.write_text(example(name, tmp_path))
     parsed = parse_words("-readconfig", str(config))
     assert [definition.type.name for definition in parsed.of("object")] == EXAMPLES[name]
+
+
+def without_hashes(text: str, heading: str) -> str:
+    """The same with the lines of one section that are ready to be used."""
+    before, found, rest = text.partition(f"{heading}\n")
+    section, end, after = rest.partition("\n\n")
+    assert found
+    assert "\n#  " in section
+    return before + found + section.replace("\n#  ", "\n  ") + end + after
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_file_goes_on_by_itself_without_its_hashes(name: str, tmp_path: Path) -> None:
+    config = tmp_path / name
+    config.write_text(without_hashes(example(name, tmp_path), '[object "cp0"]'))
+    (peer,) = [each for each in parse_words("-readconfig", str(config)).of("object") if each.type.name == "colo-peer"]
+    properties = peer.properties
+    assert isinstance(properties, ColoPeerProperties)
+    assert (properties.takeover, properties.alone) == ("auto", "auto")
+    assert properties.state_file == f"{tmp_path}/state"
+    assert properties.fence == (f"{tmp_path}/fence",)
+    assert properties.guest_watch == Pidfile(f"{tmp_path}/guest.pid")
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
