@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,16 +24,19 @@ from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.keys import key_text
 from colo_twisted.packets.page import Page
 from colo_twisted.packets.rewriting.followed import CLOSED, OPEN, OPENING, PROPOSED, Followed
+from colo_twisted.packets.rewriting.kept import DEFAULT_MOST
+from colo_twisted.packets.rewriting.resets import AT_ONCE
 from colo_twisted.packets.rewriting.rewriter import Rewriter
 from colo_twisted.packets.rewriting.rewrites import RewriterCounters
 from colo_twisted.packets.sequence import Offsets
 
+RESETS_A_TURN = 4096  # connections; some tens of milliseconds
 _STATES = {PROPOSED: "proposed", OPENING: "opening", OPEN: "open", CLOSED: "closed"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class RewriterProperties(FilterProperties):
-    """QEMU's, ``max_connections`` and ``max_backlog``."""
+    """QEMU's, ``max_connections``, ``max_backlog`` and ``max_kept``."""
 
     vnet_hdr_support: bool = prop(Boolean(), "taken: vnet headers stay as they are in any case", default=False)
     max_connections: int = prop(
@@ -43,6 +46,12 @@ class RewriterProperties(FilterProperties):
         Size(least=1 << 17),
         "bytes kept each way during a checkpoint; frames beyond are dropped",
         default=64 << 20,
+        settable=True,
+    )
+    max_kept: int = prop(
+        Size(),
+        "bytes of the guest's output kept for a take-over until the clients acknowledge it; 0 for none",
+        default=DEFAULT_MOST,
         settable=True,
     )
 
@@ -103,11 +112,13 @@ class FilterRewriter(Filter):
         super().__init__(properties, machine)
         self.counters: FilterRewriterCounters = FilterRewriterCounters()
         self.max_connections = properties.max_connections
-        self.rewriter = Rewriter(properties.max_connections, self.counters)
+        self.rewriter = Rewriter(properties.max_connections, self.counters, properties.max_kept)
         self.traffic = Traffic.FLOWS
         self._monotonic = machine.monotonic
         self._kept = {direction: Kept(properties.max_backlog) for direction in Direction}
         self._timer: IDelayedCall | None = None
+        self._resets: Iterator[tuple[Batch | None, Batch | None]] = iter(())
+        self._further_resets: IDelayedCall | None = None
         self._stopped = False
         self._not_followed = 0  # that the log has been told of
 
@@ -117,20 +128,23 @@ class FilterRewriter(Filter):
             return None
         return self._rewritten(batch, direction)
 
-    def _rewritten(self, batch: Batch, direction: Direction) -> Batch:
+    def _rewritten(self, batch: Batch, direction: Direction) -> Batch | None:
         now = self._monotonic()
         if direction is Direction.TX:
             batch = self.rewriter.to_guest(batch, now)
+            answers = self.rewriter.take_for_client()
+            if answers is not None:
+                self._inject(answers, Direction.RX)
         else:
             batch = self.rewriter.from_guest(batch, now)
             owed = self.rewriter.take_for_guest()
             if owed is not None:
                 self._inject(owed, Direction.TX)
         self._look_after()
-        return batch
+        return batch if len(batch) else None
 
-    def _inject(self, batch: Batch, direction: Direction) -> None:
-        if self.status:
+    def _inject(self, batch: Batch | None, direction: Direction) -> None:
+        if self.status and batch is not None:
             self.machine.chain(self.netdev).inject(self, direction, batch)
 
     def _keep(self, batch: Batch, direction: Direction) -> None:
@@ -146,6 +160,7 @@ class FilterRewriter(Filter):
     def _look_after(self) -> None:
         """Count, and see to it that what is over is forgotten."""
         self.counters.connections = len(self.rewriter.following)
+        self.counters.kept_bytes = self.rewriter.following.kept.held
         if self.counters.not_followed > self._not_followed:
             self._not_followed = self.counters.not_followed
             self.report.warn(
@@ -166,6 +181,9 @@ class FilterRewriter(Filter):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._further_resets is not None:
+            self._further_resets.cancel()
+            self._further_resets = None
         for direction in Direction:
             self.counters.dropped_stopped += self._count(self._kept[direction].take())
 
@@ -182,6 +200,7 @@ class FilterRewriter(Filter):
         self.rewriter.following.limit(properties.max_connections)
         for kept in self._kept.values():
             kept.most = properties.max_backlog
+        self.rewriter.following.kept.limit(properties.max_kept)
 
     def retire(self) -> None:
         """Who comes after it knows nothing of a checkpoint: what waits for its end goes on."""
@@ -203,6 +222,7 @@ class FilterRewriter(Filter):
             self._let_flow()
             return
         self.traffic = Traffic.DROPPED
+        self.counters.dropped_invalid += self.rewriter.following.kept.clear()
         for direction in Direction:
             self.counters.dropped_invalid += self._count(self._kept[direction].take())
 
@@ -233,9 +253,42 @@ class FilterRewriter(Filter):
         return self.rewriter.following.unprotected()
 
     def fail_over(self) -> None:
-        """As the interface says; a guest that was stopped, its state being unknown, is taken as it is."""
-        self.rewriter.following.alone = True
+        """
+        As the interface says; a guest that was stopped, its state being unknown, is taken as it is.
+
+        Unprotected connections are reset, what the guest sent beyond the clients' acks goes out, then what waited
+        for a checkpoint. All that within this turn, but of the resets only so many that the rest need not wait long.
+        """
+        self.rewriter.fail_over(self._monotonic())
+        self._resets = self.rewriter.resets()
+        self._reset_some()
+        for batch in self.rewriter.kept_output():
+            self._inject(batch, Direction.RX)
         self._let_flow()
+        self._look_after()
+
+    def _reset_some(self) -> None:
+        self._further_resets = None
+        for _ in range(RESETS_A_TURN // AT_ONCE):
+            try:
+                for_guest, for_client = next(self._resets)
+            except StopIteration:
+                return
+            self._inject(for_guest, Direction.TX)
+            self._inject(for_client, Direction.RX)
+        if not self._stopped:
+            self._further_resets = self.reactor.callLater(0, self._reset_some)
+
+    # over a restart
+
+    def save(self) -> bytes:
+        """The connections, as bytes for the process after this one."""
+        return self.rewriter.save()
+
+    def load(self, data: bytes) -> None:
+        """Take up connections that were saved, before the first frame. Raises TableError."""
+        self.rewriter.load(data, self._monotonic())
+        self._look_after()
 
     # what an operator sees
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from colo_twisted.packets.batch import LENGTH_SIZE, VNET_LENGTH_SIZE, Batch
-from colo_twisted.packets.fields import u32
+from colo_twisted.packets.fields import piece, u32
 from colo_twisted.packets.headers import Headers
 from colo_twisted.packets.icmp import CHECKSUM_AT as ICMP_CHECKSUM_AT
 from colo_twisted.packets.rewriting.followed import BOTH_SEEN, Followed
@@ -18,10 +18,12 @@ from colo_twisted.packets.rewriting.translation import (
     shift_blocks,
     shift_quoted_seq,
 )
-from colo_twisted.packets.sequence import add
+from colo_twisted.packets.sequence import add, before
 from colo_twisted.packets.tcp import ACK_AT, CHECKSUM_AT, FIN, SEQ_AT, SYN, WINDOW_AT
 from colo_twisted.packets.tcp_options import NO_SCALE, sack_at, syn_options, timestamps_at
 from colo_twisted.packets.vnet import NEEDS_CSUM
+
+_MOST_LINKS = 4096
 
 
 class Edits:
@@ -31,7 +33,18 @@ class Edits:
     Nothing is copied before the first change; ``finish`` gives the batch that goes on.
     """
 
-    __slots__ = ("_buffer", "_checksum_at", "_counters", "_start", "data", "headers", "vnet_hdr")
+    __slots__ = (
+        "_buffer",
+        "_checksum_at",
+        "_counters",
+        "_dropped",
+        "_links",
+        "data",
+        "headers",
+        "start",
+        "stop",
+        "vnet_hdr",
+    )
 
     def __init__(self, counters: RewriterCounters) -> None:
         self.headers = Headers()
@@ -39,7 +52,9 @@ class Edits:
         self.vnet_hdr = False
         self._counters = counters
         self._buffer: bytearray | None = None
-        self._start = 0
+        self._links: dict[bytes, bytes] = {}
+        self._dropped: list[int] = []  # where frames begin that don't go on
+        self.start = self.stop = 0  # the frame's
         self._checksum_at = NO_CHECKSUM
 
     def begin(self, batch: Batch) -> None:
@@ -53,13 +68,14 @@ class Edits:
         packet = start + LENGTH_SIZE
         if self.vnet_hdr:
             packet += VNET_LENGTH_SIZE + u32(self.data, start + LENGTH_SIZE)
-        self._start = start
+        self.start = start
+        self.stop = end
         self._checksum_at = NO_CHECKSUM
         return self.headers.parse(self.data, packet, end)
 
     def find_checksum(self) -> None:
         """It is TCP's that the changes are to keep right, unless it is still to be finished."""
-        header = self._start + LENGTH_SIZE
+        header = self.start + LENGTH_SIZE
         if self.vnet_hdr and u32(self.data, header) and self.data[header + VNET_LENGTH_SIZE] & NEEDS_CSUM:
             return
         self._checksum_at = self.headers.transport + CHECKSUM_AT
@@ -67,10 +83,27 @@ class Edits:
     def finish(self, batch: Batch) -> Batch:
         """The batch itself, or one with the changes."""
         buffer = self._buffer
-        if buffer is None:
-            return batch
-        self._buffer = None
-        return Batch(bytes(buffer), batch.places, batch.vnet_hdr)
+        if buffer is not None:
+            self._buffer = None
+            batch = Batch(bytes(buffer), batch.places, batch.vnet_hdr)
+        return self._without_dropped(batch) if self._dropped else batch
+
+    def _without_dropped(self, batch: Batch) -> Batch:
+        dropped = frozenset(self._dropped)
+        self._dropped = []
+        parts: list[bytes] = []
+        places = [0]
+        at = 0
+        for start, end in zip(batch.places, batch.places[1:]):
+            if start not in dropped:
+                parts.append(batch.data[start:end])
+                at += end - start
+                places.append(at)
+        return Batch(b"".join(parts), places, batch.vnet_hdr)
+
+    def drop(self) -> None:
+        """The frame doesn't go on."""
+        self._dropped.append(self.start)
 
     def _changed(self) -> bytearray:
         buffer = self._buffer
@@ -93,6 +126,19 @@ class Edits:
     def offered_scale(self) -> int:
         """A SYN's window scale, or NO_SCALE."""
         return syn_options(self.data, self.headers.transport, self.headers.payload) & NO_SCALE
+
+    def link(self) -> bytes:
+        """The packet's Ethernet header with its tags."""
+        return piece(self.data, self.headers.start, self.headers.network)
+
+    def note_link(self, known: Followed) -> None:
+        """Remember how the guest's packets are addressed; connections that share a way share the bytes."""
+        link = known.link
+        if not link or not self.data.startswith(link, self.headers.start):
+            link = self.link()
+            if len(self._links) >= _MOST_LINKS:
+                self._links.clear()
+            known.link = self._links.setdefault(link, link)
 
     def timestamps_at(self) -> int:
         """Where TSval stands; 0 if there is none."""
@@ -120,6 +166,14 @@ class Edits:
         at = self.timestamps_at()
         if at:
             self._put_timestamp(at, known.stamp(u32(self.data, at)), at)
+
+    def raise_stamp(self, known: Followed) -> None:
+        """Make a rewritten TSval that is older than the guest's newest is by now, in the primary's clock, that one."""
+        at = self.timestamps_at()
+        if at and known.ts_seen:
+            newest = add(known.ts_newest, -known.ts_offset)
+            if before(u32(self.data, at), newest):
+                self._put_timestamp(at, newest, at)
 
     def put_echo(self, known: Followed, believed: bool) -> None:
         """Make the client's TSecr one of the guest's clock."""

@@ -12,8 +12,10 @@ cpdef bytes reversed_key(bytes key, int version)
 cdef class Followed(Connection):
     cdef public int state, seen, fins, client_scale, guest_scale, proposed_scale
     cdef public bint unprotected, isn_known, learnt, rcv_known, ts_seen, proposed, guest_offers_scale, owed
+    cdef public bint keeps, leapt, progressed
+    cdef public bytes link
     cdef public unsigned int isn, offset, sent, shown, client_ack, client_stamp, rcv_nxt, ts_newest, ts_offset, proposed_isn
-    cdef public unsigned int guest_fin, client_fin, window
+    cdef public unsigned int guest_fin, client_fin, window, leap_from
 
     cpdef double lifetime(self) except -1
     cpdef bint live(self) except -1
@@ -39,6 +41,7 @@ cdef class Followed(Connection):
     cpdef client_end_fin(self, unsigned int end)
     cpdef guest_end_fin(self, unsigned int end)
     cpdef unsigned int stamp(self, unsigned int tsval) noexcept
+    cpdef leap(self)
     cpdef learn_echo(self, unsigned int tsecr)
     @cython.locals(mine="unsigned int")
     cpdef unsigned int echo(self, unsigned int tsecr, bint believed) noexcept

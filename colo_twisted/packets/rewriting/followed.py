@@ -36,6 +36,8 @@ CLIENT_FIN = 4
 CLIENT_FIN_ACKED = 8
 BOTH_FINS_ACKED = 10
 
+LEAP = 1 << 22  # ticks of a timestamp clock: 70 minutes of milliseconds, or 4 s of microseconds
+
 _LARGEST_WINDOW = 0xFFFF
 
 
@@ -68,9 +70,14 @@ class Followed(Connection):
         "guest_scale",
         "isn",
         "isn_known",
+        "keeps",
+        "leap_from",
+        "leapt",
         "learnt",
+        "link",
         "offset",
         "owed",
+        "progressed",
         "proposed",
         "proposed_isn",
         "proposed_scale",
@@ -105,6 +112,8 @@ class Followed(Connection):
         self.client_stamp = 0  # the client's newest TSval that the guest was given; 0 before there is one
         self.ts_newest = 0  # the guest's newest TSval
         self.ts_offset = 0
+        self.leapt = False
+        self.leap_from = 0  # the guest's newest TSval at the leap
         self.proposed = False
         self.proposed_isn = 0
         self.proposed_scale = NO_SCALE
@@ -114,6 +123,9 @@ class Followed(Connection):
         self.guest_fin = self.client_fin = 0
         self.owed = False  # an ack was lowered, and the guest hasn't got the rest of it yet
         self.window = 0  # the field that came with the client's highest ack
+        self.link = b""  # the Ethernet header of the guest's packets; empty before there was one
+        self.keeps = False  # whether output of it is kept
+        self.progressed = False  # whether the client has acknowledged some of that since its turn to be dropped
 
     def lifetime(self) -> float:
         if self.state == OPEN:
@@ -146,7 +158,7 @@ class Followed(Connection):
         self.sent = self.shown = end
         self.client_ack = add(isn, 1)
         self.rcv_known = False
-        self.ts_seen = False
+        self.ts_seen = self.leapt = False
         self.guest_offers_scale = offers_scale
         self.client_scale = self.guest_scale = LARGEST_SCALE
         self.fins = 0
@@ -186,7 +198,7 @@ class Followed(Connection):
         self.offset = offset
         self.ts_offset = ts_offset
         self.seen = 0
-        self.rcv_known = self.ts_seen = False
+        self.rcv_known = self.ts_seen = self.leapt = False
         self.fins = 0
         self.owed = False
 
@@ -289,9 +301,26 @@ class Followed(Connection):
         """The client echoes the primary's SYN; the guest's own has the newest TSval."""
         self.ts_offset = add(self.ts_newest, -tsecr)
 
+    def leap(self) -> None:
+        """
+        A take-over: what the client sees from now on is newer than any TSval of the primary's, echoed or not.
+
+        Else it would drop segments (RFC 7323 section 5, PAWS): those that were kept are older than what the primary
+        sent last, and so is what a guest sends that is behind.
+        """
+        if self.learnt and self.ts_seen and not self.leapt:
+            self.leapt = True
+            self.leap_from = self.ts_newest
+            self.ts_offset = add(self.ts_offset, -LEAP)
+
     def echo(self, tsecr: int, believed: bool) -> int:
         """A client's TSecr as the guest shall see it; one above all that the guest has sent moves the offset."""
         mine = add(tsecr, self.ts_offset)
+        if self.leapt:
+            if before(mine, self.leap_from):  # of before the leap: of this guest's, or the primary's
+                mine = add(mine, LEAP)
+                return self.leap_from if before(self.leap_from, mine) else mine
+            self.leapt = not believed or mine == self.leap_from  # what a client echoes never becomes older
         if believed and self.ts_seen and distance(mine, self.ts_newest) > 0:
             self.ts_offset = add(self.ts_newest, -tsecr)
             return self.ts_newest

@@ -1,14 +1,18 @@
+cimport cython
+
 from colo_twisted.packets.connections cimport Connections
+from colo_twisted.packets.rewriting.edits cimport Edits
 from colo_twisted.packets.rewriting.followed cimport Followed
+from colo_twisted.packets.rewriting.kept cimport Kept
 
 cdef int CLOSED, OPEN, OPENING, PROPOSED
 
 
 cdef class Following:
-    cdef public bint alone
+    cdef public bint alone, all_followed, protecting
     cdef public object counters
+    cdef readonly Kept kept
     cdef Connections _known
-    cdef bint _protecting, _all_followed
 
     cpdef Followed get(self, bytes key)
     cpdef limit(self, Py_ssize_t most)
@@ -21,4 +25,8 @@ cdef class Following:
     cpdef list all(self)
     cpdef list some(self, Py_ssize_t start, Py_ssize_t most)
     cpdef forget(self, Followed known)
+    cpdef keep(self, Followed known, Edits edits, unsigned int end)
+    @cython.locals(each=Followed)
+    cpdef leap(self)
+    cpdef restore(self, Followed known)
     cpdef expire(self, double now)

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from colo_twisted.packets.connections import Connections
+from colo_twisted.packets.rewriting.edits import Edits
 from colo_twisted.packets.rewriting.followed import CLOSED, OPEN, OPENING, PROPOSED, Followed
+from colo_twisted.packets.rewriting.kept import DEFAULT_MOST, Kept
 from colo_twisted.packets.rewriting.rewrites import RewriterCounters
 from colo_twisted.packets.sequence import Offsets
 
@@ -18,17 +20,20 @@ class Following:
     """
     The table, with at most ``most`` connections.
 
-    ``alone``: after a failover; those that are known go on, new ones are none of ours.
+    ``alone``: after a failover; those that are known go on, new ones are none of ours. ``kept`` is what they have
+    sent beyond their clients' acks. ``protecting``: new ones are protected; ``all_followed``: those met in mid-stream
+    too, since a checkpoint.
     """
 
-    __slots__ = ("_all_followed", "_known", "_protecting", "alone", "counters")
+    __slots__ = ("_known", "all_followed", "alone", "counters", "kept", "protecting")
 
-    def __init__(self, most: int, counters: RewriterCounters) -> None:
+    def __init__(self, most: int, counters: RewriterCounters, max_kept: int = DEFAULT_MOST) -> None:
         self.counters = counters
         self.alone = False
+        self.kept = Kept(counters, max_kept)
         self._known = Connections(most)
-        self._protecting = True  # new ones
-        self._all_followed = False  # those met in mid-stream are followed too, since a checkpoint
+        self.protecting = True
+        self.all_followed = False
 
     def get(self, key: bytes) -> Followed | None:
         """The connection with this key, of the guest's direction."""
@@ -59,13 +64,14 @@ class Following:
         if known is not None:
             known.meet(0, 0)
             self.counters.met += 1
-            known.unprotected = not (self._all_followed and self._protecting)
+            known.unprotected = not (self.all_followed and self.protecting)
         return known
 
     def restart(self, known: Followed, isn: int, end: int, offers_scale: bool) -> None:
         """The guest has begun anew, with another ISN."""
+        self.kept.release(known)
         known.restart(isn, end, offers_scale)
-        known.unprotected = not self._protecting
+        known.unprotected = not self.protecting
         self.counters.opened += 1
 
     def close(self, known: Followed) -> None:
@@ -92,13 +98,35 @@ class Following:
         return known
 
     def forget(self, known: Followed) -> None:
+        self.kept.release(known)
         self._known.remove(known)
+
+    def keep(self, known: Followed, edits: Edits, end: int) -> None:
+        """
+        Keep the packet that ``edits`` stands at, and whose segment ends at ``end``, for a take-over.
+
+        Not if that has been, if the connection will be reset, or the client has acknowledged ``end`` already.
+        """
+        if not (self.alone or known.unprotected or known.acknowledged(end)):
+            self.kept.note(known, edits.start, edits.stop, end)
+
+    def leap(self) -> None:
+        """A take-over: what the clients see has newer timestamps than all before."""
+        for each in self.all():
+            each.leap()
+
+    def restore(self, known: Followed) -> None:
+        """Take in one of a table that was saved, in place of another if there is no room."""
+        self._known.add(known)
 
     # time
 
     def expire(self, now: float) -> None:
         """Forget what has been closed, or idle, for long enough."""
-        self.counters.expired += len(self._known.expire(now))
+        expired: list[Any] = self._known.expire(now)
+        self.counters.expired += len(expired)
+        for known in expired:
+            self.kept.release(known)
 
     @property
     def next_deadline(self) -> float | None:
@@ -112,6 +140,7 @@ class Following:
 
     def checkpoint(self, offsets: Mapping[bytes, Offsets], now: float) -> None:
         """The guest has become equal to the primary's, and so has each offset to that of the primary's rewriter."""
+        self.kept.clear()
         for each in self.all():
             if each.state in (OPENING, OPEN):
                 own = offsets.get(each.key, NO_OFFSETS)
@@ -125,7 +154,7 @@ class Following:
                 known = self.add(key, now)
                 if known is not None:
                     known.meet(own.sequence, own.timestamp)
-        self._all_followed = True
+        self.all_followed = True
 
     def offsets(self) -> dict[bytes, Offsets]:
         """Those that aren't zero, by connection: what a checkpoint of this guest carries to another's rewriter."""
@@ -138,7 +167,7 @@ class Following:
     def unprotect(self, keys: Iterable[bytes] | None, now: float) -> None:
         """Remember that these connections are unprotected; None: all, and new ones until protect_new."""
         if keys is None:
-            self._protecting = self._all_followed = False
+            self.protecting = self.all_followed = False
             for each in self.all():
                 each.unprotected = True
             return
@@ -151,7 +180,7 @@ class Following:
 
     def protect_new(self) -> None:
         """New connections are protected from now on."""
-        self._protecting = True
+        self.protecting = True
 
     def unprotected(self) -> list[bytes]:
         """The keys of the unprotected connections."""

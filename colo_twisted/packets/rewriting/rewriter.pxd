@@ -5,13 +5,14 @@ from colo_twisted.packets.rewriting.edits cimport Edits
 from colo_twisted.packets.fields cimport u32
 from colo_twisted.packets.rewriting.followed cimport Followed, reversed_key
 from colo_twisted.packets.rewriting.following cimport Following
+from colo_twisted.packets.rewriting.owed cimport owed_acks
+from colo_twisted.packets.rewriting.resets cimport Resets
 from colo_twisted.packets.headers cimport Headers
-from colo_twisted.packets.sequence cimport add, distance, later_of
-from colo_twisted.packets.tcp_options cimport timestamps_at
-from colo_twisted.packets.rewriting.translation cimport quoted_key, quoted_tcp
+from colo_twisted.packets.sequence cimport add, distance
+from colo_twisted.packets.rewriting.translation cimport is_error, quoted_key, quoted_tcp
 
-cdef int CLOSED, GUEST_SEEN, OPENING, PROPOSED, V6_FIRST_INFORMATIONAL, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_TCP
-cdef int V4_SOURCE_AT, V6_SOURCE_AT, CONTROL, FRAGMENT, MALFORMED, TCP, ACK, ACK_AT, FIN, RST, SYN, NO_SCALE
+cdef int CLOSED, GUEST_SEEN, OPENING, PROPOSED, PROTOCOL_TCP
+cdef int CONTROL, FRAGMENT, MALFORMED, TCP, ACK, FIN, RST, SYN, NO_SCALE
 cdef long long _LARGEST_WINDOW
 
 
@@ -21,13 +22,19 @@ cdef class Rewriter:
     cdef Edits _edits
     cdef Headers _headers
     cdef dict _due
-    cdef list _for_guest
+    cdef list _for_guest, _for_client
+    cdef Resets _resets
 
     @cython.locals(edits=Edits, places=list, index=Py_ssize_t, kind=int)
     cpdef Batch to_guest(self, Batch batch, double now)
     @cython.locals(edits=Edits, places=list, index=Py_ssize_t, kind=int)
     cpdef Batch from_guest(self, Batch batch, double now)
     cpdef take_for_guest(self)
+    cpdef take_for_client(self)
+    cdef _made(self, list packets)
+    cpdef fail_over(self, double now)
+    cpdef bytes save(self)
+    cpdef load(self, bytes data, double now)
     @cython.locals(headers=Headers, flags=int, known=Followed)
     cdef _incoming(self, double now)
     cdef _propose(self, bytes key, Followed known, double now)
@@ -47,7 +54,7 @@ cdef class Rewriter:
     cdef _incoming_fragment(self, double now)
     @cython.locals(headers=Headers, known=Followed)
     cdef Followed _of_fragment(self, bint incoming)
-    @cython.locals(headers=Headers, data=bytes, message=int, tcp=Py_ssize_t, known=Followed)
+    @cython.locals(headers=Headers, data=bytes, tcp=Py_ssize_t, known=Followed)
     cdef _incoming_error(self, double now)
     @cython.locals(headers=Headers, flags=int, known=Followed)
     cdef _outgoing(self, double now)
@@ -61,9 +68,3 @@ cdef class Rewriter:
     cdef _outgoing_segment(self, Followed known)
     @cython.locals(known=Followed)
     cdef _outgoing_fragment(self, double now)
-    @cython.locals(known=Followed)
-    cdef _deliver(self)
-
-
-cpdef bytes owed_ack(Followed known, bytes packet, Py_ssize_t network, Py_ssize_t transport)
-cpdef bytes turned(bytes packet, Py_ssize_t network, Py_ssize_t transport)

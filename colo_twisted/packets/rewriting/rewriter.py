@@ -7,30 +7,25 @@ Sans-IO. Packets keep their lengths: a batch in which something changes is copie
 
 from __future__ import annotations
 
-from colo_twisted.packets.acknowledgments import pure_ack
+from collections.abc import Iterator
+
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.fields import u32
-from colo_twisted.packets.icmp import V6_FIRST_INFORMATIONAL
-from colo_twisted.packets.ip import (
-    PROTOCOL_ICMP,
-    PROTOCOL_ICMPV6,
-    PROTOCOL_TCP,
-    V4_SOURCE_AT,
-    V6_SOURCE_AT,
-)
+from colo_twisted.packets.ip import PROTOCOL_TCP
 from colo_twisted.packets.kinds import CONTROL, FRAGMENT, MALFORMED, TCP
 from colo_twisted.packets.rewriting.edits import Edits
 from colo_twisted.packets.rewriting.followed import CLOSED, GUEST_SEEN, OPENING, PROPOSED, Followed, reversed_key
 from colo_twisted.packets.rewriting.following import Following
+from colo_twisted.packets.rewriting.kept import DEFAULT_MOST
+from colo_twisted.packets.rewriting.owed import owed_acks
+from colo_twisted.packets.rewriting.resets import Resets
 from colo_twisted.packets.rewriting.rewrites import RewriterCounters
-from colo_twisted.packets.rewriting.translation import quoted_key, quoted_tcp
-from colo_twisted.packets.sequence import add, distance, later_of
-from colo_twisted.packets.tcp import ACK, ACK_AT, FIN, RST, SYN
-from colo_twisted.packets.tcp_options import NO_SCALE, timestamps_at
+from colo_twisted.packets.rewriting.saving import restore, saved
+from colo_twisted.packets.rewriting.translation import is_error, quoted_key, quoted_tcp
+from colo_twisted.packets.sequence import add, distance
+from colo_twisted.packets.tcp import ACK, FIN, RST, SYN
+from colo_twisted.packets.tcp_options import NO_SCALE
 from colo_twisted.packets.vnet import with_vnet_headers
-
-V4_ERRORS = frozenset((3, 4, 11, 12))  # ICMP's types that quote a packet (RFC 792)
-MAC = 6  # bytes
 
 _LARGEST_WINDOW = 0xFFFF
 
@@ -40,17 +35,23 @@ class Rewriter:
     Rewrites for one guest, and follows at most ``max_connections`` of its TCP connections.
 
     ``to_guest`` and ``from_guest`` take a batch and give the one that goes on: the same object if nothing changed.
-    After ``from_guest`` call ``take_for_guest``: acknowledgments that the guest was owed.
+    After ``from_guest`` call ``take_for_guest``: acknowledgments that the guest was owed, and resets. After
+    ``to_guest`` call ``take_for_client``: resets. At a take-over call ``fail_over``, then use up ``resets`` and
+    ``kept_output``, in that order.
     """
 
-    def __init__(self, max_connections: int = 1 << 20, counters: RewriterCounters | None = None) -> None:
+    def __init__(
+        self, max_connections: int = 1 << 20, counters: RewriterCounters | None = None, max_kept: int = DEFAULT_MOST
+    ) -> None:
         self.counters = counters if counters is not None else RewriterCounters()
-        self.following = Following(max_connections, self.counters)
+        self.following = Following(max_connections, self.counters, max_kept)
+        self._resets = Resets(self.following, self.counters)
         self._edits = Edits(self.counters)
         self._headers = self._edits.headers
         # connections that get more of their ack now: headers of a packet of the guest's, and where IP's and TCP's are
         self._due: dict[bytes, tuple[bytes, int, int]] = {}
         self._for_guest: list[bytes] = []
+        self._for_client: list[bytes] = []
 
     # batches
 
@@ -85,16 +86,59 @@ class Rewriter:
             elif kind == MALFORMED:
                 self.counters.malformed += 1
         if self._due:
-            self._deliver()
-        return edits.finish(batch)
+            self._for_guest += owed_acks(self._due, self.following)
+            self._due.clear()
+        batch = edits.finish(batch)
+        self.following.kept.finish(batch)
+        return batch
 
     def take_for_guest(self) -> Batch | None:
         """Packets that the guest is to be given, in the form of the last batch; None if there are none."""
-        if not self._for_guest:
+        packets, self._for_guest = self._for_guest, []
+        return self._made(packets)
+
+    def take_for_client(self) -> Batch | None:
+        """As take_for_guest; for the network."""
+        packets, self._for_client = self._for_client, []
+        return self._made(packets)
+
+    def save(self) -> bytes:
+        """The table, for the process after this one."""
+        return saved(self.following)
+
+    def load(self, data: bytes, now: float) -> None:
+        """
+        Take up a table that was saved, before the first packet; idle times begin anew.
+
+        After a take-over it stays so. Raises TableError, and then has taken nothing.
+        """
+        restore(data, self.following, now)
+        if self.following.alone:
+            self._resets.resume()
+
+    def _made(self, packets: list[bytes]) -> Batch | None:
+        if not packets:
             return None
-        batch = Batch.from_packets(self._for_guest)
-        self._for_guest = []
+        batch = Batch.from_packets(packets)
         return with_vnet_headers(batch) if self._edits.vnet_hdr else batch
+
+    # a take-over
+
+    def fail_over(self, now: float) -> None:
+        """The client hears this guest from now on: what is protected goes on, new connections are left alone."""
+        if not self.following.alone:
+            self.following.alone = True
+            self.following.leap()
+            self._resets.begin(now)
+
+    def resets(self) -> Iterator[tuple[Batch | None, Batch | None]]:
+        """What resets the unprotected connections, some hundred a turn: a batch for the guest, one for the network."""
+        for for_guest, for_client in self._resets.at_take_over():
+            yield self._made(for_guest), self._made(for_client)
+
+    def kept_output(self) -> Iterator[Batch]:
+        """What the guest has sent beyond each client's newest ack, for the network; it is kept no longer."""
+        return self.following.kept.hand_out()
 
     # the client's
 
@@ -105,6 +149,8 @@ class Rewriter:
         known = self.following.get(key)
         if flags & (SYN | ACK) == SYN:
             self._propose(key, known, now)
+            return
+        if self._resets.active and self._resets.turns_client_away(self._edits, key, known, now, self._for_client):
             return
         if known is None or known.state == PROPOSED:
             return
@@ -124,6 +170,7 @@ class Rewriter:
         """A client's SYN: remembered, but without effect until the guest answers it."""
         if known is None:
             if self.following.alone:
+                self._resets.opens(key)
                 return
             known = self.following.add(key, now)
             if known is None:
@@ -183,6 +230,8 @@ class Rewriter:
         if believed:
             self._note_incoming(known)
             known.client_acked(ack, headers.window)
+            if known.keeps:
+                self.following.kept.trim(known)
             ahead = known.beyond(ack)
         edits.put_ack(add(ack, -ahead))
         edits.put_echo(known, believed)
@@ -231,13 +280,7 @@ class Rewriter:
         """An ICMP error quotes a packet that the client has seen: from the guest, in the primary's numbers."""
         headers = self._headers
         data = self._edits.data
-        message = data[headers.transport]
-        if headers.protocol == PROTOCOL_ICMP:
-            if message not in V4_ERRORS:
-                return
-        elif headers.protocol != PROTOCOL_ICMPV6 or message >= V6_FIRST_INFORMATIONAL:
-            return
-        tcp = quoted_tcp(data, headers.payload, headers.end, headers.version)
+        tcp = quoted_tcp(data, headers.payload, headers.end, headers.version) if is_error(data, headers) else 0
         if not tcp:
             return
         known = self.following.get(quoted_key(data, headers, tcp))
@@ -256,6 +299,8 @@ class Rewriter:
         if flags & SYN:
             self._outgoing_syn(key, known, now)
             return
+        if self._resets.active and self._resets.turns_guest_away(self._edits, key, known, now, self._for_guest):
+            return
         if known is None or known.state == PROPOSED:
             if flags & RST or self.following.alone:
                 return
@@ -263,6 +308,7 @@ class Rewriter:
             if known is None:
                 return
         self.following.use(known, now)
+        self._edits.note_link(known)
         if flags & RST:
             self._outgoing_reset(known)
         elif known.learnt:
@@ -276,6 +322,7 @@ class Rewriter:
             if known is None:
                 return
         self.following.use(known, now)
+        edits.note_link(known)
         if headers.flags & ACK:
             known.answer(headers.ack, edits.offered_scale())
         if known.state == CLOSED:
@@ -294,6 +341,7 @@ class Rewriter:
         ):  # the primary may have answered that SYN
             if known is not None:
                 self.following.forget(known)
+            self._resets.opens(key)
             return None
         if known is None:
             known = self.following.add(key, now)
@@ -301,6 +349,7 @@ class Rewriter:
             seq = self._headers.seq
             end = add(seq, self._edits.segment_length())
             self.following.restart(known, seq, end, self._edits.offered_scale() != NO_SCALE)
+            self.following.keep(known, self._edits, end)
         return known
 
     def _outgoing_reset(self, known: Followed) -> None:
@@ -313,6 +362,8 @@ class Rewriter:
             return  # it refuses a SYN, or answers what has no ack (RFC 9293 section 3.10.7.1)
         self._edits.put_seq(known)
         self._edits.put_stamp(known)
+        if known.state != CLOSED:
+            self.following.keep(known, self._edits, add(headers.seq, 1))
         self.following.close(known)
 
     def _outgoing_segment(self, known: Followed) -> None:
@@ -327,6 +378,8 @@ class Rewriter:
         if headers.flags & FIN:
             known.guest_end_fin(end)
         more = known.guest_sent(end)
+        if more and length:
+            self.following.keep(known, self._edits, end)
         if (known.owed and more) or (length and not more and not closed and known.acknowledged(end)):
             packet = self._edits.data[headers.start : headers.payload]
             self._due[known.key] = (packet, headers.network - headers.start, headers.transport - headers.start)
@@ -342,46 +395,3 @@ class Rewriter:
             known.seen &= ~GUEST_SEEN  # how far the segment goes is not known
             self._edits.put_seq(known)
             self._edits.put_stamp(known)
-
-    # acks that were owed
-
-    def _deliver(self) -> None:
-        """To those that have sent more of what the client acknowledged, or send once more what it has."""
-        for key, (packet, network, transport) in self._due.items():
-            known = self.following.get(key)
-            if known is not None:
-                self._for_guest.append(owed_ack(known, packet, network, transport))
-                self.counters.acks_delivered += 1
-                if not known.outrun(known.client_ack):
-                    known.owed = False
-        self._due.clear()
-
-
-def owed_ack(known: Followed, packet: bytes, network: int, transport: int) -> bytes:
-    """
-    A packet for the guest that acknowledges what the client has, as far as the guest has sent it.
-
-    ``packet`` holds the headers of one of the guest's own, which says what it expects and has seen last: its IP
-    header is at ``network``, its TCP header at ``transport``.
-    """
-    ahead = known.outrun(known.client_ack)
-    ack = add(known.client_ack, -ahead)
-    window = known.window_for(ack, known.client_ack, known.window)
-    at = timestamps_at(packet, transport, len(packet))
-    timestamps = None
-    if at:  # an older TSval than the guest has accepted meanwhile would be dropped (RFC 7323 section 5, PAWS)
-        tsval = u32(packet, at + 4)
-        timestamps = (later_of(tsval, known.client_stamp) if known.client_stamp else tsval, u32(packet, at))
-    model = turned(packet, network, transport)
-    return pure_ack(model, network, transport, u32(packet, transport + ACK_AT), ack, window, timestamps)
-
-
-def turned(packet: bytes, network: int, transport: int) -> bytes:
-    """The headers of a packet with source and destination exchanged."""
-    v4 = packet[network] >> 4 == 4
-    size = 4 if v4 else 16
-    model = bytearray(packet)
-    for at, width in ((0, MAC), (network + (V4_SOURCE_AT if v4 else V6_SOURCE_AT), size), (transport, 2)):
-        model[at : at + width] = packet[at + width : at + 2 * width]
-        model[at + width : at + 2 * width] = packet[at : at + width]
-    return bytes(model)

@@ -27,3 +27,9 @@ class RewriterCounters(Counters):
     acks_owed: int = 0  # to a connection whose ack was lowered
     acks_delivered: int = 0
     malformed: int = 0  # passed as they came
+    kept_bytes: int = 0  # of output beyond the clients' newest acks, now
+    dropped_max_kept: int = 0  # of such output: more than max_kept bytes of it
+    output_sent: int = 0  # of such output, at a take-over
+    resets_to_guest: int = 0  # at a take-over and after it, for unprotected connections
+    resets_to_client: int = 0
+    dropped_unprotected: int = 0  # segments of theirs, since

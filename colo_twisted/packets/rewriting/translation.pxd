@@ -6,6 +6,7 @@ from colo_twisted.packets.headers cimport Headers
 from colo_twisted.packets.sequence cimport add, before, distance
 
 cdef int OFFSET_MASK, PROTOCOL_DESTINATION_OPTIONS, PROTOCOL_FRAGMENT, PROTOCOL_HOP_BY_HOP
+cdef int PROTOCOL_ICMP, PROTOCOL_ICMPV6, V6_FIRST_INFORMATIONAL
 cdef int PROTOCOL_ROUTING, PROTOCOL_TCP, V4_FRAGMENT_AT, V4_HEADER, V4_PROTOCOL_AT, V4_SOURCE_AT, V6_HEADER
 cdef int V6_NEXT_HEADER_AT, V6_SOURCE_AT, TCP, CHECKSUM_AT, SEQ_AT
 
@@ -20,6 +21,8 @@ cpdef bint has_block_beyond(const unsigned char* data, Py_ssize_t option, unsign
 cpdef drop_blocks_beyond(
     bytearray data, Py_ssize_t option, Py_ssize_t transport, unsigned int most, Py_ssize_t checksum_at
 )
+@cython.locals(message=int)
+cpdef bint is_error(const unsigned char* data, Headers headers) except -1
 @cython.locals(transport=Py_ssize_t)
 cpdef Py_ssize_t quoted_tcp(const unsigned char* data, Py_ssize_t at, Py_ssize_t end, int version) except -1
 @cython.locals(protocol=int, size=Py_ssize_t)

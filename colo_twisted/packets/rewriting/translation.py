@@ -12,11 +12,14 @@ from colo_twisted.packets.acknowledgments import blocks, keep_blocks
 from colo_twisted.packets.checksum import put_long, put_word, updated
 from colo_twisted.packets.fields import Bytes, put_u16, put_u32, u16, u32
 from colo_twisted.packets.headers import Headers
+from colo_twisted.packets.icmp import V6_FIRST_INFORMATIONAL
 from colo_twisted.packets.ip import (
     OFFSET_MASK,
     PROTOCOL_DESTINATION_OPTIONS,
     PROTOCOL_FRAGMENT,
     PROTOCOL_HOP_BY_HOP,
+    PROTOCOL_ICMP,
+    PROTOCOL_ICMPV6,
     PROTOCOL_ROUTING,
     PROTOCOL_TCP,
     V4_FRAGMENT_AT,
@@ -33,6 +36,7 @@ from colo_twisted.packets.tcp import CHECKSUM_AT, SEQ_AT
 
 NO_CHECKSUM = -1
 PORTS_AND_SEQ = 8  # the least of a transport header that an ICMP error quotes (RFC 792)
+_V4_ERRORS = frozenset((3, 4, 11, 12))  # ICMP's types that do
 
 
 def set_long(data: bytearray, at: int, value: int, checksum_at: int, odd: bool) -> None:
@@ -74,6 +78,14 @@ def drop_blocks_beyond(data: bytearray, option: int, transport: int, most: int, 
     keep_blocks(data, option, transport, within)
     if checksum_at == NO_CHECKSUM:
         put_u16(data, transport + CHECKSUM_AT, partial)
+
+
+def is_error(data: Bytes, headers: Headers) -> bool:
+    """Whether a packet of kind CONTROL is an ICMP or ICMPv6 error, which quotes another."""
+    message = data[headers.transport]
+    if headers.protocol == PROTOCOL_ICMP:
+        return message in _V4_ERRORS
+    return headers.protocol == PROTOCOL_ICMPV6 and message < V6_FIRST_INFORMATIONAL
 
 
 def quoted_tcp(data: Bytes, at: int, end: int, version: int) -> int:

@@ -172,7 +172,7 @@ def resealed(data: bytes) -> bytes:
 
 
 BODY_AT = 20
-STATE_AT = BODY_AT + 1 + 12 + 1 + 14 + 1
+STATE_AT = BODY_AT + 1 + 12 + 1 + 14 + 2
 
 BROKEN = {
     "empty": (lambda data: b"", r"no table of a rewriter \(0 bytes\)"),
