@@ -139,6 +139,7 @@ class Arbitration:
             solo=kept.solo,
             takes_over=self._policy.takes_over,
             unfenced=self._policy.takeover == "unfenced",
+            keeps=self._state.path is not None,
             timeout_ms=round(self._beats.timeout * MS),
             knows=self.knows,
             echo=beat.echo,

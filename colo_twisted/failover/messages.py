@@ -25,13 +25,12 @@ All numbers are big-endian. The types, their numbers and bodies:
     7 PROTECT_NEW  empty
     8 INVALID      reason, UTF-8, at most 1024 bytes
     9 ANSWER       type of what is answered (1)
-    10 TAKEN_OVER  empty. The secondary speaks to the network itself, and acts on nothing that the primary asks
-    11 HEARTBEAT   the sender's word
-    12 HAND_OVER   reason, as INVALID's. The primary is silent from now on: the secondary may take over
+    10 HEARTBEAT   the sender's word
+    11 HAND_OVER   reason, as INVALID's. The primary is silent from now on: the secondary may take over
 
 A word is: role (1) and role when the two were last synced (1): 1 primary, 2 secondary, and for the second 0 never;
-flags (1): 1 it has gone on alone since, 2 as a secondary it takes over without an operator, 4 and without a fence; 0
-(1); its timeout in milliseconds (4); the incarnation of the other side that it knows, or 0 (8); the highest number of a
+flags (1): 1 it has gone on alone since, 2 as a secondary it takes over without an operator, 4 and without a fence, 8 it
+has a state file; 0 (1); its timeout in milliseconds (4); the incarnation of the other side that it knows, or 0 (8); the highest number of a
 beat of that one's that has come, or 0 (8).
 
 A list begins with one byte: 0 it ends with this message, 1 the next message of that type and number goes
@@ -64,7 +63,7 @@ HEADER_SIZE = _header.size
 MOST_LIST_BYTES = MAX_FRAME - HEADER_SIZE - 1  # of a list's entries, in one message
 _offsets = struct.Struct(">II")
 _word = struct.Struct(">BBBxIQQ")
-_SOLO, _TAKES_OVER, _UNFENCED = 1, 2, 4
+_SOLO, _TAKES_OVER, _UNFENCED, _KEEPS = 1, 2, 4, 8
 
 _LAST, _MORE, _ALL = 0, 1, 2
 
@@ -89,9 +88,8 @@ class Type(enum.IntEnum):
     PROTECT_NEW = 7
     INVALID = 8
     ANSWER = 9
-    TAKEN_OVER = 10
-    HEARTBEAT = 11
-    HAND_OVER = 12
+    HEARTBEAT = 10
+    HAND_OVER = 11
 
 
 ROLES = {1: "primary", 2: "secondary"}
@@ -119,6 +117,7 @@ class Message:
     solo: bool = False
     takes_over: bool = False
     unfenced: bool = False
+    keeps: bool = False
     timeout_ms: int = 0
     knows: int = 0
     echo: int = 0
@@ -166,6 +165,7 @@ def _bodies(message: Message) -> Iterable[bytes]:
 
 def _word_of(message: Message) -> bytes:
     flags = _SOLO * message.solo | _TAKES_OVER * message.takes_over | _UNFENCED * message.unfenced
+    flags |= _KEEPS * message.keeps
     was = _ROLE_NUMBERS.get(message.was, 0)
     return _word.pack(_ROLE_NUMBERS[message.role], was, flags, message.timeout_ms, message.knows, message.echo)
 
@@ -291,7 +291,7 @@ def _fields(kind: int, body: bytes) -> Mapping[str, object]:
     if kind == Type.BEGIN:
         _check_size(kind, body, NONCE_SIZE)
         return {"nonce": body}
-    if kind in (Type.GOODBYE, Type.PROTECT_NEW, Type.TAKEN_OVER):
+    if kind in (Type.GOODBYE, Type.PROTECT_NEW):
         _check_size(kind, body, 0)
     return {}
 
@@ -319,6 +319,7 @@ def _read_word(kind: int, body: bytes) -> Mapping[str, object]:
         "solo": bool(flags & _SOLO),
         "takes_over": bool(flags & _TAKES_OVER),
         "unfenced": bool(flags & _UNFENCED),
+        "keeps": bool(flags & _KEEPS),
         "timeout_ms": timeout_ms,
         "knows": knows,
         "echo": echo,

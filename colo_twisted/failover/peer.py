@@ -69,9 +69,15 @@ class ColoPeer:
         self.decided: Callable[[str], None] = lambda reason: None
         self._report = Reporter(f"colo-peer {self.id}")
         self._other = PRIMARY if self.role == SECONDARY else SECONDARY
+        self._machine = machine
         self.announces = properties.announce
+        self._takes_over = properties.takeover != "manual"
+        self._unfenced = [name for name in ("takeover", "alone") if getattr(properties, name) == "unfenced"]
         self._strict = properties.takeover == "strict"
         self._requests = Requests()
+        self._why_handed_over = ""
+        self._was_overtaken = False
+        self._by_word = False
         self._offers = 0  # of a primary's: how often it has said PROTECT_NEW
         self._repeat_at = 0  # beats, counted down: what is unanswered by then is said again
         self._done = 0  # of a secondary's: the number of the newest request that it has done
@@ -157,19 +163,19 @@ class ColoPeer:
         arbiter = self._arbitration.arbiter
         if self._arbitration.may_speak or self.role == SECONDARY:
             return None
-        return ("shut", why_shut(arbiter)) if arbiter.state is State.SHUT else ("lost", why_lost(arbiter, None))
+        return ("shut", self._why_shut) if arbiter.state is State.SHUT else ("lost", why_lost(arbiter, None))
 
     @property
     def _condition(self) -> tuple[str, str]:
         arbiter = self._arbitration.arbiter
         if self.role == PRIMARY:
             return "none", ""
-        if arbiter.state is State.TAKEN_OVER:
-            return "taken-over", self._why_taken_over
         if arbiter.state is State.LOST:
             return "lost", why_lost(arbiter, self._why_not())
         if arbiter.state is State.SHUT:
-            return "shut", why_shut(arbiter)
+            return "shut", self._why_shut
+        if self._has_taken_over:
+            return "taken-over", self._why_taken_over
         return self.replica.condition(self.connected)
 
     def _look(self) -> None:
@@ -233,6 +239,13 @@ class ColoPeer:
 
     def entitled(self) -> bool:
         """The primary protects new connections: whether this guest follows them, and may take over from now on."""
+        hello = self._talk.hello
+        if self._takes_over and hello is not None and not hello.keeps:
+            self._report.warn(
+                "this side takes over by itself, so the primary must have a state-file: started anew, it would speak",
+                kind="no state",
+            )
+            return False
         return self._lookout.has_guest and self.replica.protect_new() and self._arbitration.entitle()
 
     def revoked(self, reason: str) -> bool:
@@ -244,10 +257,13 @@ class ColoPeer:
     def _guest_gone(self, why: str) -> None:
         """This side speaks no more, or couldn't: the other may go on without it."""
         before = self._arbitration.arbiter.state
+        self._why_handed_over = why
         self._arbitration.guest_died()
         if self._arbitration.arbiter.state is not before:
             self._report.warn(f"handing over: {why}")
             self.say(Message(Type.HAND_OVER, reason=why))
+            if self.role == SECONDARY:  # it comes as new when it has a guest again
+                self._talk.drop("this side's guest has died")
 
     def _act(self, message: Message) -> None:
         """Do what the primary asks, and answer."""
@@ -283,6 +299,10 @@ class ColoPeer:
         if self._refused is not None:
             self._act(self._refused)
         self._repeat()
+        self.standing.become(*self._condition)
+        if self.overtaken and not self._was_overtaken:
+            self._report.warn(f"{self._why_shut}: nothing of this side's guest leaves")
+        self._was_overtaken = self.overtaken
 
     def _repeat(self) -> None:
         """What was said while the other side heard nothing, or answered while this one heard nothing, is said again."""
@@ -365,15 +385,30 @@ class ColoPeer:
         if state is State.SYNCED and before is not State.LOST:
             self._lookout.synced()
         if state is State.SHUT:
-            self._report.warn(f"{why_shut(self._arbitration.arbiter)}: nothing of this side's guest leaves")
-        self._warn_of_two()
-        if state in (State.ALONE, State.TAKEN_OVER):
+            self._shut()
+        elif state in (State.ALONE, State.TAKEN_OVER) or (before is State.SHUT and self._has_taken_over):
             self._requests.give_up()
             self._why_taken_over = self._why_taken_over or f"the {self._other} is lost"
             self.decided(self._why_taken_over)
+        if state is State.ALONE and not self._by_word:  # whoever is there comes as new
+            self._talk.drop("this side has gone on without it")
         for watcher in list(self.gate_watchers):
             watcher()
         self.standing.become(*self._condition)
+
+    @property
+    def _has_taken_over(self) -> bool:
+        return self.role == SECONDARY and self._arbitration.arbiter.kept.role == PRIMARY
+
+    def _shut(self) -> None:
+        """Nothing of this side's guest leaves any more; a primary's comparer sees to that by itself."""
+        self._report.warn(f"{self._why_shut}: nothing of this side's guest leaves")
+        if self.role == SECONDARY:
+            self.replica.shut()
+
+    @property
+    def _why_shut(self) -> str:
+        return why_shut(self._arbitration.arbiter, self._why_handed_over)
 
     def _warn_of_two(self) -> None:
         other = self._arbitration.arbiter.other
@@ -405,7 +440,12 @@ class ColoPeer:
         if self.role == SECONDARY:
             self.replica.take_over(reason)
         self._why_taken_over = reason
-        self._arbitration.word_of_operator()
+        self._by_word = True  # the other side, should it live, hears of that by this connection
+        try:
+            self._arbitration.word_of_operator()
+        finally:
+            self._by_word = False
+        self._warn_of_two()
         self._look()
 
     # life
@@ -416,7 +456,7 @@ class ColoPeer:
             self._state.load()
             if self.role == SECONDARY:
                 self.replica.restore()
-            self._arbitration.restore(self.role)
+            self._arbitration.restore(self.role, self._machine.status == "running")
         except StateError as error:
             raise StartError(f"colo-peer '{self.id}': {error}") from None
         if self.role == SECONDARY and self.replica.taken_over is not None:
@@ -434,6 +474,13 @@ class ColoPeer:
             self._state.keep({})
         except StateError as error:
             self._report.warn(f"no checkpoint can be made: {error}")
+        for name in self._unfenced:
+            self._report.warn(
+                f"{name}=unfenced: if the cables fail and the other side lives, only its own silence keeps two guests"
+                " from speaking at once; a fence command is safer (docs/fencing.md)"
+            )
+        if self._arbitration.arbiter.state is State.SHUT:
+            self._shut()
         self._lookout.start()
         self._arbitration.start()
 
@@ -441,6 +488,7 @@ class ColoPeer:
         """To those who stay the other process is gone; a checkpoint's end will never be known here."""
         was_there = self.connected
         if self.role == PRIMARY and self._arbitration.arbiter.bound:
+            self._by_word = True
             self._arbitration.give_leave()
         self.replica.leave(f"colo-peer '{self.id}' was removed")
         self.stop()

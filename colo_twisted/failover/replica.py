@@ -263,6 +263,11 @@ class Replica:
         self._state.keep({_TAKEN_OVER: reason})
         self.taken_over = reason
 
+    def shut(self) -> None:
+        """Nothing passes to or from the guest until it takes over."""
+        for part in self._parts():
+            part.abort_checkpoint(False)
+
     # changes of state: kept first
 
     def _end(self, offsets: Mapping[bytes, Offsets]) -> bool:

@@ -110,6 +110,11 @@ class Talk:
         self._connection = None
         return was_there
 
+    def drop(self, why: str) -> None:
+        """End the connection, if there is one; the other side may come again."""
+        if self._connection is not None and not self._stopped:
+            self._chardev.disconnect(why)
+
     # who is there
 
     @property

@@ -7,7 +7,6 @@ from colo_twisted.failover.arbiter import PRIMARY, SECONDARY, Arbiter, State
 _NOT_HEARD = "the other side has not been heard since the start, and may speak (colo-ctl failover if it is off)"
 _OVERTAKEN = "the other side has taken over, or gone on alone, and this one must not speak any more"
 _CLASH = "the other side has the same right to speak: an operator must say which one goes on (colo-ctl failover)"
-_GUEST = "this side's guest has died"
 
 
 def is_overtaken(arbiter: Arbiter) -> bool:
@@ -16,13 +15,13 @@ def is_overtaken(arbiter: Arbiter) -> bool:
     return arbiter.state is State.SHUT and other is not None and other.epoch > arbiter.kept.epoch
 
 
-def why_shut(arbiter: Arbiter) -> str:
-    """Of a side that is."""
+def why_shut(arbiter: Arbiter, handed_over: str) -> str:
+    """Of a side that is; ``handed_over``: why it has handed over, '' if it hasn't."""
     if arbiter.other is None:
         return _NOT_HEARD
     if is_overtaken(arbiter):
         return _OVERTAKEN
-    return _GUEST if arbiter.other.role == SECONDARY else _CLASH
+    return handed_over if handed_over and arbiter.other.role == SECONDARY else _CLASH
 
 
 def why_lost(arbiter: Arbiter, why_not: str | None) -> str:

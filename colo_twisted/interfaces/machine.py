@@ -15,6 +15,7 @@ from colo_twisted.interfaces.objects import IChain, IObject
 class IMachine(Interface):
     """The running set, as those that belong to it see it."""
 
+    status: str = Attribute("As QEMU's query-status: 'prelaunch' until frames flow, 'running', 'shutdown'.")
     reactor: Any = Attribute("The reactor.")
     monotonic: Callable[[], float] = Attribute("The time in seconds, whatever becomes of the wall clock.")
     events: Events = Attribute("Where to tell what happens.")

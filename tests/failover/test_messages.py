@@ -31,7 +31,7 @@ roles = st.sampled_from(("primary", "secondary"))
 WORD: dict[str, st.SearchStrategy[object]] = {
     "role": roles,
     "was": roles | st.just(""),
-    **{name: st.booleans() for name in ("solo", "takes_over", "unfenced")},
+    **{name: st.booleans() for name in ("solo", "takes_over", "unfenced", "keeps")},
     "timeout_ms": u32,
     "knows": u64,
     "echo": u64,
@@ -48,7 +48,6 @@ fields: dict[Type, dict[str, st.SearchStrategy[object]]] = {
     Type.PROTECT_NEW: {},
     Type.INVALID: {"reason": st.text(max_size=200).filter(str.isprintable)},
     Type.ANSWER: {"answered": st.integers(0, 255)},
-    Type.TAKEN_OVER: {},
 }
 
 
@@ -94,7 +93,6 @@ def test_what_is_written_is_read(given_messages: list[Message]) -> None:
         (Message(Type.PROTECT_NEW, 0, 7, 3), ""),
         (Message(Type.INVALID, 0, 7, 3, reason="é"), "c3a9"),
         (Message(Type.ANSWER, 0, 7, 3, answered=Type.BEGIN), "03"),
-        (Message(Type.TAKEN_OVER, 0, 7, 3), ""),
     ],
 )
 def test_the_bytes_are_those_that_the_module_describes(message: Message, body: str) -> None:
@@ -122,7 +120,7 @@ def test_other_messages_can_come_between_a_lists_parts() -> None:
     assert [message.type for message in read(parts[0], *between, *parts[1:])] == [Type.ANSWER, Type.UNPROTECTED]
 
 
-@pytest.mark.parametrize("kind", [0, 13, 255])
+@pytest.mark.parametrize("kind", [0, 12, 255])
 def test_an_unknown_type_is_skipped_by_its_number(kind: int) -> None:
     assert read(of_wire(kind, b"whatever")) == [Message(kind, 0, 7, 3)]
 

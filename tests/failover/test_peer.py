@@ -422,9 +422,9 @@ def test_a_primary_is_told_that_the_secondary_has_taken_over(primary: Side, seco
     assert not primary.peer.may_speak
     assert lines(events) == [
         "colo-peer p0: joining -> taken-over (epoch 1)",
+        "colo: taken over: an operator said so; the guest speaks to the network",
         "colo-peer p0: a primary is there though this side has taken over: only one of the two guests may speak to the"
         " network; stop the one whose state is older",
-        "colo: taken over: an operator said so; the guest speaks to the network",
         "colo-peer p0: joining -> shut (epoch 0)",
         "colo-peer p0: the other side has taken over, or gone on alone, and this one must not speak any more:"
         " nothing of this side's guest leaves",

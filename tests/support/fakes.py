@@ -161,6 +161,7 @@ class FakeMachine:
     """Chardevs come into being when they are asked for; there is one chain."""
 
     def __init__(self, chain: Any = None) -> None:
+        self.status = "prelaunch"
         self.reactor: Any = Clock()
         self.monotonic = self.reactor.seconds
         self.chardevs: dict[str, FakeChardev] = {}
