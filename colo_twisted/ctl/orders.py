@@ -86,7 +86,8 @@ def failover(console: Console, yes: bool, force: bool) -> None:
     The other side is lost: a secondary takes over, a primary goes on alone.
 
     QEMU's x-colo-lost-heartbeat. Make sure that the other side is off, and stays off: nothing here can. With --yes
-    it is refused (exit status 1) while the other side's colo-peer is connected: that process lives.
+    it is refused (exit status 1) while the other side's colo-peer is connected, for that process lives; not in the
+    state lost, in which it doesn't answer.
     Where it has been done already nothing is done again; what there is to remove is listed once more.
     """
     with console.client() as client:
@@ -112,7 +113,7 @@ def _make_sure(replica: Mapping[str, Any], yes: bool, force: bool) -> None:
     if force:
         return
     if yes:
-        if is_other_connected(replica):
+        if is_other_connected(replica) and replica["state"] != "lost":  # a process that hangs keeps its connections
             raise Trouble(why_not(replica))
         return
     if not is_terminal(sys.stdin):

@@ -153,7 +153,6 @@ def alone(machine: Machine) -> Iterator[Problem]:
             yield Problem(
                 f"alone: the guest runs uncompared, no connection would outlive it ({comparer.id}): {comparer.reason}",
                 _what_to_do(comparer.reason),
-                "warning" if ALONE_BY_REQUEST in comparer.reason else "error",
             )
 
 

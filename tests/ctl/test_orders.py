@@ -154,6 +154,12 @@ def test_a_script_does_not_harm_a_pair_that_works(before: dict[str, Any], other:
     assert server.orders() == []
 
 
+def test_a_secondary_that_hangs_is_connected_and_lost_all_the_same() -> None:
+    server = failing_over({**REPLICA, "state": "lost"}, ALONE)
+    assert server.run("failover", "--yes").exit_code == 0
+    assert server.orders() == [("x-colo-lost-heartbeat", {})]
+
+
 @pytest.mark.parametrize("words", [["--force"], ["--yes", "--force"]])
 def test_it_can_be_forced(words: list[str]) -> None:
     server = failing_over(SYNCED, TAKEN_OVER)

@@ -95,7 +95,7 @@ def test_what_can_wait_comes_last() -> None:
     house = a_house(f"{PRIMARY} -chardev fake,id=c9")
     house.object("comp0").state, house.object("comp0").reason = "alone", ALONE_BY_REQUEST
     house.machine.set_link("hn0", False)
-    assert [problem.severity for problem in problems(house.machine)] == ["error", "warning", "warning"]
+    assert [problem.severity for problem in problems(house.machine)] == ["error", "error", "warning"]
 
 
 # who speaks
@@ -326,11 +326,11 @@ def test_without_its_secondary_a_true_one_leaves_it_to_the_channel() -> None:
     ]
 
 
-def test_alone_by_an_operators_word_is_no_error() -> None:
+def test_alone_by_an_operators_word_while_a_secondary_is_there_asks_for_a_new_one() -> None:
     house = a_house(PRIMARY)
     house.object("comp0").state, house.object("comp0").reason = "alone", ALONE_BY_REQUEST
     (problem,) = problems(house.machine)
-    assert problem.severity == "warning"
+    assert problem.severity == "error"
     assert problem.remedy.startswith("start the secondary anew")
 
 
