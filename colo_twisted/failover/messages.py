@@ -30,8 +30,8 @@ All numbers are big-endian. The types, their numbers and bodies:
 
 A word is: role (1) and role when the two were last synced (1): 1 primary, 2 secondary, and for the second 0 never;
 flags (1): 1 it has gone on alone since, 2 as a secondary it takes over without an operator, 4 and without a fence, 8 it
-has a state file; 0 (1); its timeout in milliseconds (4); the incarnation of the other side that it knows, or 0 (8); the highest number of a
-beat of that one's that has come, or 0 (8).
+has a state file; 0 (1); its timeout in milliseconds (4); the incarnation of the other side that it knows, or 0 (8);
+the highest number of a beat of that one's that has come, or 0 (8).
 
 A list begins with one byte: 0 it ends with this message, 1 the next message of that type and number goes
 on with it, 2 (UNPROTECTED only, and no entries) all connections that are open. Only lists of one type and

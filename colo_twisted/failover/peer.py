@@ -10,17 +10,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from colo_twisted.checkpoint import program
+from colo_twisted.failover.acting import ACTS, Acting
 from colo_twisted.failover.arbiter import PRIMARY, SECONDARY, Policy, State
 from colo_twisted.failover.arbitration import MS, Arbitration
+from colo_twisted.failover.asking import Asking
 from colo_twisted.failover.lookout import Lookout
-from colo_twisted.failover.messages import MOST_ENTRIES, Message, Type
+from colo_twisted.failover.messages import Message, Type
 from colo_twisted.failover.properties import ColoPeerProperties
 from colo_twisted.failover.replica import NEW_STATE, OLD_STATE, Replica
-from colo_twisted.failover.requests import Requests
 from colo_twisted.failover.standing import Standing
 from colo_twisted.failover.state import StateError, StateFile
 from colo_twisted.failover.talk import ColoPeerCounters, Talk
@@ -31,22 +32,7 @@ from colo_twisted.options.errors import StartError
 from colo_twisted.packets.sequence import Offsets
 from colo_twisted.reporting import Reporter
 
-REPEAT_BEATS = 20
 STATE_SECONDS = 10.0  # what checkpoint-state may take
-
-_ACTS: Mapping[int, Callable[[ColoPeer, Message], bool]] = {
-    Type.BEGIN: lambda peer, message: peer.replica.begin(message.number, message.nonce),
-    Type.DONE: lambda peer, message: peer.replica.done(message.number, message.offsets),
-    Type.ABORT: lambda peer, message: peer.replica.abort(message.number, message.unchanged),
-    Type.UNPROTECTED: lambda peer, message: peer.replica.unprotect(message.keys),
-    Type.PROTECT_NEW: lambda peer, message: peer.entitled(),
-    Type.INVALID: lambda peer, message: peer.revoked(message.reason),
-}
-"""What the secondary does at each message; a true result is answered."""
-
-
-_NUMBERED = (Type.UNPROTECTED, Type.PROTECT_NEW, Type.INVALID)
-"""Those that are counted by this side's own numbers."""
 
 
 @implementer(IColoPeer, IRetiring)
@@ -71,18 +57,12 @@ class ColoPeer:
         self._other = PRIMARY if self.role == SECONDARY else SECONDARY
         self._machine = machine
         self.announces = properties.announce
-        self._takes_over = properties.takeover != "manual"
+        self._takes_over = self.role == SECONDARY and properties.takeover != "manual"
         self._unfenced = [name for name in ("takeover", "alone") if getattr(properties, name) == "unfenced"]
         self._strict = properties.takeover == "strict"
-        self._requests = Requests()
         self._why_handed_over = ""
         self._was_overtaken = False
         self._by_word = False
-        self._offers = 0  # of a primary's: how often it has said PROTECT_NEW
-        self._repeat_at = 0  # beats, counted down: what is unanswered by then is said again
-        self._done = 0  # of a secondary's: the number of the newest request that it has done
-        self._refused: Message | None = None  # a PROTECT_NEW that was not answered, and may be yet
-        self._unoffered: list[Message] = []  # a PROTECT_NEW that may not be sent yet
         self._why_taken_over = ""
         self._state = StateFile(properties.state_file)
         self.replica: Replica = self._made_replica(properties, machine)
@@ -107,6 +87,10 @@ class ColoPeer:
             self.counters,
             self._report,
             self._guest_gone,
+        )
+        self._asking = Asking(self._arbitration, lambda: self._talk.is_open, self.say)
+        self._acting = Acting(
+            self.replica, self._arbitration, self._may_be_entitled, self.say, self.counters, self._report
         )
         self._arbitration.restore(self.role)
         self.standing = Standing(self.id, machine, *self._condition)
@@ -185,60 +169,26 @@ class ColoPeer:
     # what the primary's comparer asks
 
     def name_unprotected(self, keys: Sequence[bytes] | None) -> Deferred[bool]:
-        """As the interface says; more than MOST_ENTRIES keys are all."""
-        named = None if keys is None or len(keys) > MOST_ENTRIES else tuple(keys)
-        return self._request(Message(Type.UNPROTECTED, keys=named))
+        return self._asking.name_unprotected(keys)
 
     def protect_new(self) -> Deferred[bool]:
-        """As the interface says; said as soon as the secondary may be entitled by it."""
-        message = dataclasses.replace(Message(Type.PROTECT_NEW), number=self._requests.next_number())
-        if not self._talk.is_open:
-            return succeed(False)
-        answer = self._requests.add(message)
-        self._unoffered = [message]
-        self._offer()
-        return answer
-
-    def _offer(self) -> None:
-        if self._unoffered and (self._arbitration.arbiter.state is State.SYNCED or self._arbitration.offer()):
-            self._offers += 1
-            waiting, self._unoffered = self._unoffered, []
-            for message in waiting:
-                self.say(message)
+        return self._asking.protect_new()
 
     def begin(self, number: int, nonce: bytes) -> Deferred[bool]:
-        return self._ask(Message(Type.BEGIN, number, nonce=nonce))
+        return self._asking.begin(number, nonce)
 
     def done(self, number: int, offsets: Mapping[bytes, Offsets]) -> Deferred[bool]:
-        """As the interface says. Raises ValueError for more than MOST_ENTRIES offsets."""
-        return self._ask(Message(Type.DONE, number, offsets=offsets))
+        return self._asking.done(number, offsets)
 
     def abort(self, number: int, unchanged: bool) -> Deferred[bool]:
-        return self._ask(Message(Type.ABORT, number, unchanged=unchanged))
+        return self._asking.abort(number, unchanged)
 
     def invalidate(self, reason: str) -> Deferred[bool]:
-        return self._request(Message(Type.INVALID, reason=reason)).addCallback(self._invalid_known, self._offers)
-
-    def _invalid_known(self, is_there: bool, offers: int) -> bool:
-        """It may have been entitled anew, behind that."""
-        if is_there and offers == self._offers:
-            self._arbitration.revoke()
-        return is_there
-
-    def _request(self, message: Message) -> Deferred[bool]:
-        return self._ask(dataclasses.replace(message, number=self._requests.next_number()))
-
-    def _ask(self, message: Message) -> Deferred[bool]:
-        if not self._talk.is_open and not self._arbitration.arbiter.bound:
-            return succeed(False)
-        answer = self._requests.add(message)
-        self.say(message)
-        return answer
+        return self._asking.invalidate(reason)
 
     # the secondary's part
 
-    def entitled(self) -> bool:
-        """The primary protects new connections: whether this guest follows them, and may take over from now on."""
+    def _may_be_entitled(self) -> bool:
         hello = self._talk.hello
         if self._takes_over and hello is not None and not hello.keeps:
             self._report.warn(
@@ -246,13 +196,7 @@ class ColoPeer:
                 kind="no state",
             )
             return False
-        return self._lookout.has_guest and self.replica.protect_new() and self._arbitration.entitle()
-
-    def revoked(self, reason: str) -> bool:
-        """The guest must not take over until the next checkpoint; whether that is known for good."""
-        kept = self.replica.invalidate(reason)
-        self._arbitration.revoke()
-        return kept
+        return self._lookout.has_guest
 
     def _guest_gone(self, why: str) -> None:
         """This side speaks no more, or couldn't: the other may go on without it."""
@@ -265,28 +209,6 @@ class ColoPeer:
             if self.role == SECONDARY:  # it comes as new when it has a guest again
                 self._talk.drop("this side's guest has died")
 
-    def _act(self, message: Message) -> None:
-        """Do what the primary asks, and answer."""
-        if self._arbitration.arbiter.kept.role == PRIMARY:
-            self.counters.dropped_taken_over += 1
-            self._report.warn(
-                f"{Type(message.type).name} of a primary's is not answered: this side has taken over", kind="ignored"
-            )
-            return
-        self._refused = None
-        if not self._is_done_again(message) and not _ACTS[message.type](self, message):
-            self._refused = message if message.type == Type.PROTECT_NEW else None
-        else:
-            if message.type in _NUMBERED:
-                self._done = max(self._done, message.number)
-            self.counters.answered += 1
-            self.say(Message(Type.ANSWER, message.number, answered=message.type))
-        self._look()
-
-    def _is_done_again(self, message: Message) -> bool:
-        """Whether it is one that was done before, and whose answer was lost: what came later must not be undone."""
-        return message.type in _NUMBERED and message.number <= self._done
-
     # the talk
 
     def say(self, message: Message) -> None:
@@ -296,23 +218,12 @@ class ColoPeer:
     def beat(self, message: Message) -> None:
         self.say(message)
         self._lookout.beat(message)
-        if self._refused is not None:
-            self._act(self._refused)
-        self._repeat()
+        self._acting.beat()
+        self._asking.beat()
         self.standing.become(*self._condition)
         if self.overtaken and not self._was_overtaken:
             self._report.warn(f"{self._why_shut}: nothing of this side's guest leaves")
         self._was_overtaken = self.overtaken
-
-    def _repeat(self) -> None:
-        """What was said while the other side heard nothing, or answered while this one heard nothing, is said again."""
-        unanswered = [message for message in self._requests.unanswered() if message not in self._unoffered]
-        if not unanswered or self._repeat_at > 0:
-            self._repeat_at = max(0, self._repeat_at - 1) if unanswered else REPEAT_BEATS
-            return
-        self._repeat_at = REPEAT_BEATS
-        for request in unanswered:
-            self.say(request)
 
     def word(self, kind: Type) -> Message:
         return self._arbitration.word(kind)
@@ -328,35 +239,35 @@ class ColoPeer:
     def came(self, hello: Message, is_new: bool) -> None:
         renewed = self._arbitration.knows not in (0, hello.incarnation)
         if renewed:
-            self._done = 0
-            self._requests.give_up()  # what that one was asked dies with it: it can't take over any more
+            self._acting.forget(True)
+            self._asking.give_up()  # what that one was asked dies with it: it can't take over any more
         self._arbitration.heard(hello)
         self._lookout.met(hello)
         if is_new:
             self.say(self.word(Type.HELLO))  # once more: the other side may have been made after ours was sent
             self._report.info(f"the {hello.role} is there", kind="hello")
-            for message in self._requests.unanswered():
-                self.say(message)
+            self._asking.repeat()
             self._warn_of_two()
             for watcher in list(self.watchers):
                 watcher(True)
-        self._offer()
+        self._asking.offer()
         self._look()
 
     def heard(self, message: Message) -> None:
         self._arbitration.life()
         if message.type == Type.HEARTBEAT:
             self._arbitration.heard(message)
-            self._offer()
+            self._asking.offer()
             self._look()
         elif message.type == Type.HAND_OVER:
             self._report.warn(f"the {self._other} hands over: {message.reason}")
             self._arbitration.closed()
         elif message.type == Type.ANSWER and self.role == PRIMARY:
-            self.counters.dropped_unasked_answers += not self._requests.answered(message)
-        elif message.type in _ACTS and self.role == SECONDARY:
-            self._act(message)
-        elif message.type in (Type.ANSWER, *_ACTS):
+            self.counters.dropped_unasked_answers += not self._asking.answered(message)
+        elif message.type in ACTS and self.role == SECONDARY:
+            self._acting.act(message)
+            self._look()
+        elif message.type in (Type.ANSWER, *ACTS):
             self.counters.dropped_wrong_role += 1
         else:
             self.counters.dropped_unknown += 1
@@ -365,11 +276,11 @@ class ColoPeer:
         if was_there:
             self._report.warn(f"the {self._other} is lost: {why}", kind="lost")
             self.replica.primary_lost()
-        self._refused = None
+        self._acting.forget(False)
         if goodbye:
             self._arbitration.closed()
         if not self._arbitration.arbiter.bound:
-            self._requests.give_up()
+            self._asking.give_up()
         if was_there:
             for watcher in list(self.watchers):
                 watcher(False)
@@ -387,7 +298,7 @@ class ColoPeer:
         if state is State.SHUT:
             self._shut()
         elif state in (State.ALONE, State.TAKEN_OVER) or (before is State.SHUT and self._has_taken_over):
-            self._requests.give_up()
+            self._asking.give_up()
             self._why_taken_over = self._why_taken_over or f"the {self._other} is lost"
             self.decided(self._why_taken_over)
         if state is State.ALONE and not self._by_word:  # whoever is there comes as new
@@ -493,7 +404,7 @@ class ColoPeer:
         self.replica.leave(f"colo-peer '{self.id}' was removed")
         self.stop()
         self.lost("this colo-peer is removed", was_there, False)
-        self._requests.give_up()
+        self._asking.give_up()
 
     def stop(self) -> None:
         """Say goodbye; what is pending is never answered."""

@@ -214,3 +214,17 @@ def test_a_timeout_takes_more_than_one_beat() -> None:
         OptionError, match=r"property 'timeout' takes at least twice the interval \(100 ms\); got '199'"
     ):
         Side("secondary", "timeout=199")
+
+
+def test_what_was_asked_before_something_else_was_done_entitles_nobody(two: Two) -> None:
+    """PROTECT_NEW was refused, and is said again: what came since says that nothing is protected."""
+    two.sync()
+    two.secondary.peer.replica.invalid = "a test"
+    asked = results(two.primary.peer.protect_new())
+    flow(two.primary.end)
+    two.primary.peer.name_unprotected(None)
+    flow(two.primary.end)
+    two.secondary.peer.replica.invalid = None
+    two.run(5)
+    assert asked == []
+    assert two.secondary.told[-1] == ("unprotect", None)

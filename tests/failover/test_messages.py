@@ -78,7 +78,17 @@ def test_what_is_written_is_read(given_messages: list[Message]) -> None:
     [
         (
             Message(
-                Type.HELLO, 1, 7, 3, role="secondary", was="primary", takes_over=True, timeout_ms=500, knows=9, echo=5, nonce=SECRET
+                Type.HELLO,
+                1,
+                7,
+                3,
+                role="secondary",
+                was="primary",
+                takes_over=True,
+                timeout_ms=500,
+                knows=9,
+                echo=5,
+                nonce=SECRET,
             ),
             "02 01 02 00 000001f4 0000000000000009 0000000000000005" + SECRET.hex(),
         ),

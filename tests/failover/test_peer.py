@@ -8,7 +8,7 @@ import pytest
 from twisted.logger import capturedLogs, formatEvent
 from zope.interface.verify import verifyObject
 
-from colo_twisted.failover import peer as peer_module
+from colo_twisted.failover import asking as asking_module
 from colo_twisted.failover import talk as talk_module
 from colo_twisted.failover.messages import Message, Reader, Type, encode
 from colo_twisted.interfaces import IColoPeer
@@ -223,7 +223,7 @@ def test_a_long_list_arrives_whole(primary: Side, secondary: Side) -> None:
 def test_a_list_that_no_message_can_carry_is_all(
     primary: Side, secondary: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(peer_module, "MOST_ENTRIES", 2)
+    monkeypatch.setattr(asking_module, "MOST_ENTRIES", 2)
     primary.joined(secondary)
     primary.peer.name_unprotected([b"1", b"2"])
     primary.peer.name_unprotected([b"1", b"2", b"3"])
