@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from colo_twisted import __version__
-from colo_twisted.ctl import changes, completion, orders, raw, showing, watch
+from colo_twisted.ctl import changes, completion, orders, raw, resume, showing, watch
 from colo_twisted.ctl.console import CONTEXT, Console, quiet_ends, shared_options
 
 _EPILOG = """\b
@@ -55,6 +55,7 @@ for _command in (
     changes.delete,
     orders.checkpoint,
     orders.failover,
+    resume.resume,
     watch.wait,
     watch.events,
     raw.qmp,

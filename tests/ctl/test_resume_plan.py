@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from colo_twisted.ctl.errors import Trouble
+from colo_twisted.ctl.naming import Thing
+from colo_twisted.ctl.resume_plan import Plan, Seen, Wishes, plan
+from colo_twisted.options.keyval import split
+from tests.ctl.canned import CHAINS, REPLICA
+from tests.ctl.resumable import CHARDEVS, OBJECTS, PEERS_DEFAULTS, PRIMARYS_CHARDEVS, PRIMARYS_OBJECTS
+from tests.ctl.survivor import ALONE, SECONDARY, SURVIVORS_CHAIN, TAKEN_OVER
+
+BARE: dict[str, Any] = {**CHAINS[0], "filters": []}
+NO_REPLICA = {**TAKEN_OVER, "state": "none", "peer": None}
+
+
+def seen(replica: Any, chain: Any, chardevs: Any, objects: Any) -> Seen:
+    things = [Thing("object", id, type) for id, (type, _) in objects.items()]
+    things += [Thing("chardev", row["label"], "chardev") for row in chardevs]
+    things += [Thing("netdev", "hn0", "netdev"), Thing("device", "e0", "device")]
+    properties = {id: values for id, (_, values) in objects.items()}
+    return Seen(replica, [chain], list(chardevs), things, properties, PEERS_DEFAULTS)
+
+
+SURVIVOR = seen(TAKEN_OVER, SURVIVORS_CHAIN, CHARDEVS, OBJECTS)
+PRIMARY = seen(ALONE, BARE, PRIMARYS_CHARDEVS, PRIMARYS_OBJECTS)
+PLAIN = seen(NO_REPLICA, BARE, [], {})
+HERE = Wishes(listen="10.22.1.3")
+
+
+def with_objects(known: Seen, **types: str) -> Seen:
+    return replace(known, things=[*known.things, *(Thing("object", id, type) for id, type in types.items())])
+
+
+def lines(planned: Plan) -> list[str]:
+    """Without what they all begin with."""
+    steps = [*planned.removals, *planned.additions, planned.last]
+    return [step.line.removeprefix("colo-ctl ").replace(" status=on", "") for step in steps]
+
+
+def added(planned: Plan) -> dict[str, str]:
+    return {step.id: step.words[2] for step in planned.additions if step.words[0] == "add"}
+
+
+# what comes of it
+
+
+def test_a_survivor() -> None:
+    at = "insert=before,position=id=rew0,netdev=hn0"
+    vnet = "vnet_hdr_support=on"
+    peer = "state-file=/var/lib/colo/b.state,fence=/etc/colo/fence '\"'\"'a host'\"'\"',, b,interval=20,announce=off"
+    assert lines(plan(SURVIVOR, HERE)) == [
+        *("del object f2", "del object f1", "del object gate0", "del object cp0"),
+        *("del chardev red0", "del chardev red1", "del chardev peer0"),
+        "add chardev socket,id=mirror0,host=10.22.1.3,port=9003,server=on,wait=off",
+        "add chardev socket,id=compare1,host=10.22.1.3,port=9004,server=on,wait=off",
+        "add chardev socket,id=peer0,host=10.22.1.3,port=9105,server=on,wait=off",
+        "add chardev pair,id=compare0,peer=compare0-0",
+        "add chardev pair,id=compare_out,peer=compare_out0",
+        f"add object 'colo-peer,id=cp0,chardev=peer0,role=primary,{peer}'",
+        "add object colo-compare,id=comp0,primary_in=compare0-0,secondary_in=compare1,outdev=compare_out0," + vnet,
+        f"add object filter-mirror,id=m0,{at},queue=tx,outdev=mirror0,{vnet},status=off",
+        f"add object filter-redirector,id=redire0,{at},queue=rx,indev=compare_out,{vnet},status=off",
+        f"add object filter-redirector,id=redire1,{at},queue=rx,outdev=compare0,{vnet},status=off",
+        *("set m0", "set redire0", "set redire1"),
+    ]
+
+
+def test_a_primary_without_its_parts_has_them_where_they_were() -> None:
+    """Its colo-peer stays; a pair of which an end is used stays, too, and the new one has other ids."""
+    planned = plan(PRIMARY, Wishes(vnet=False))
+    assert [step.id for step in planned.removals] == ["mirror0", "compare1", "compare0"]
+    parts = added(planned)
+    assert parts["mirror0"] == "socket,id=mirror0,host=fd00::1,port=9203,server=on,wait=off"
+    assert parts["compare1"] == "socket,id=compare1,host=fd00::1,port=9204,server=on,wait=off"
+    assert parts["compare_out-2"] == "pair,id=compare_out-2,peer=compare_out0-2"
+    assert parts["comp0"].endswith(",secondary_in=compare1,outdev=compare_out0-2")
+    assert parts["m0"] == "filter-mirror,id=m0,netdev=hn0,queue=tx,outdev=mirror0,status=off"
+    assert not {"cp0", "peer0"} & set(parts)
+
+
+def test_a_process_that_was_nothing_becomes_a_primary() -> None:
+    planned = plan(PLAIN, replace(HERE, vnet=True))
+    assert planned.removals == []
+    parts = added(planned)
+    assert parts["cp0"] == "colo-peer,id=cp0,chardev=peer0,role=primary"
+    assert [parts[id].split("port=")[1][:4] for id in ("mirror0", "compare1", "peer0")] == ["9003", "9004", "9005"]
+
+
+def test_ids_that_are_taken_get_a_number() -> None:
+    taken = ("m0", "comp0", "comp0-2", "compare0-0")
+    parts = added(plan(with_objects(PLAIN, **dict.fromkeys(taken, "iothread")), replace(HERE, vnet=True)))
+    assert {"m0-2", "comp0-3"} < set(parts)
+    assert parts["compare0"] == "pair,id=compare0,peer=compare0-0-2"
+    assert "primary_in=compare0-0-2," in parts["comp0-3"]
+
+
+IDS = st.sampled_from(("mirror0", "compare0", "compare0-0", "compare_out0-2", "cp0", "m0", "m0-2", "redire1", "comp0"))
+
+
+@given(taken=st.sets(IDS))
+def test_whatever_is_taken_all_ids_are_new_and_each_chardev_that_is_named_is_made(taken: set[str]) -> None:
+    parts = added(plan(with_objects(PLAIN, **dict.fromkeys(taken, "iothread")), replace(HERE, vnet=True)))
+    properties = {id: dict(split(text)[1:]) for id, text in parts.items()}
+    chardevs = [id for id, text in parts.items() if text.startswith(("socket,", "pair,"))]
+    ends = [properties[id]["peer"] for id in chardevs if "peer" in properties[id]]
+    ids = [*parts, *ends]
+    assert len(ids) == len(set(ids)) == 12
+    assert not taken & set(ids)
+    channels = ("chardev", "primary_in", "secondary_in", "outdev", "indev")
+    used = [known[name] for known in properties.values() for name in channels if name in known]
+    assert sorted(used) == sorted([*chardevs, *ends])
+
+
+@pytest.mark.parametrize(
+    ("listen", "ports", "sockets"),
+    [
+        ("::", "1,2,3", [("::", "1"), ("::", "2"), ("::", "3")]),
+        ("a,b,c", None, [("a", "9003"), ("b", "9004"), ("c", "9105")]),
+    ],
+)
+def test_where_the_new_secondary_connects(listen: str, ports: str | None, sockets: list[tuple[str, str]]) -> None:
+    parts = added(plan(SURVIVOR, Wishes(listen=listen, ports=ports)))
+    for id, (host, port) in zip(("mirror0", "compare1", "peer0"), sockets):
+        assert parts[id] == f"socket,id={id},host={host},port={port},server=on,wait=off"
+
+
+def test_by_three_cables_the_new_secondary_connects_as_the_old_one_did() -> None:
+    rows = [
+        {"label": id, "filename": f"disconnected:tcp:10.22.{cable}.2:{port},server=on"}
+        for id, cable, port in (("compare1", 2, 9004), ("mirror0", 1, 9003), ("peer0", 3, 9005))
+    ]
+    loopback = {"label": "compare_out", "filename": "disconnected:tcp:127.0.0.1:9005,server=on"}
+    planned = plan(seen(ALONE, BARE, [loopback, *rows], {}), Wishes(vnet=True))
+    assert [step.id for step in planned.removals] == ["compare_out", "compare1", "mirror0", "peer0"]
+    assert " --listen 10.22.1.2,10.22.2.2,10.22.3.2 " in planned.again
+
+
+def test_an_unused_chardev_at_a_port_that_is_wanted_goes() -> None:
+    unused = {"label": "other", "filename": "disconnected:tcp:127.0.0.1:9005,server=on"}
+    used = {"label": "used", "filename": "disconnected:tcp:127.0.0.1:9004,server=on", "used-by": "filter-dump 'd0'"}
+    client = {"label": "client", "filename": "disconnected:tcp:127.0.0.1:9005"}
+    planned = plan(seen(NO_REPLICA, BARE, [unused, used, client], {}), replace(HERE, vnet=True))
+    assert [step.id for step in planned.removals] == ["other"]
+
+
+def test_what_is_given_goes_before_what_was() -> None:
+    parts = added(plan(SURVIVOR, replace(HERE, peer="alone=manual", compare="ack_commit=off", vnet=False)))
+    assert parts["cp0"] == "colo-peer,id=cp0,chardev=peer0,role=primary,alone=manual"
+    assert parts["comp0"].endswith(",outdev=compare_out0,ack_commit=off")
+    assert "vnet" not in "".join(parts.values())
+
+
+def test_without_a_rewriter_what_is_left_over_tells_of_vnet_headers() -> None:
+    objects = {id: made for id, made in OBJECTS.items() if id != "rew0"}
+    chain = {**SURVIVORS_CHAIN, "filters": SURVIVORS_CHAIN["filters"][:-1]}
+    parts = added(plan(seen(TAKEN_OVER, chain, CHARDEVS, objects), HERE))
+    assert parts["m0"].endswith("queue=tx,outdev=mirror0,vnet_hdr_support=on,status=off")
+
+
+def test_the_line_for_the_next_try_says_all() -> None:
+    assert plan(PRIMARY, Wishes(vnet=False, netdev="hn0")).again == (
+        "colo-ctl resume --listen fd00::1 --ports 9203,9204,9205 --no-vnet --netdev hn0"
+    )
+    again = plan(SURVIVOR, Wishes(listen="a,b,c", peer="alone=manual", compare="ack_commit=off")).again
+    assert again == (
+        "colo-ctl resume --listen a,b,c --ports 9003,9004,9105 --vnet --peer alone=manual --compare ack_commit=off"
+    )
+
+
+# what is in the way
+
+
+def netdevs(*rows: Any) -> Seen:
+    return replace(PLAIN, chains=list(rows))
+
+
+@pytest.mark.parametrize(
+    ("known", "wishes", "why"),
+    [
+        (
+            replace(with_objects(SURVIVOR, comp0="colo-compare"), replica=REPLICA),
+            HERE,
+            "refused: comparer comp0 is there already (the state is synced): ",
+        ),
+        (
+            replace(SURVIVOR, replica=SECONDARY),
+            HERE,
+            "refused: this side is a secondary that has not taken over (the s",
+        ),
+        (netdevs(), HERE, "name the netdev with --netdev: those with a guest are none"),
+        (netdevs({**BARE, "guest": None}), HERE, "name the netdev with --netdev: those with a guest are none"),
+        (
+            netdevs(BARE, {**BARE, "netdev": "hn1"}),
+            HERE,
+            "name the netdev with --netdev: those with a guest are hn0, hn1",
+        ),
+        (SURVIVOR, replace(HERE, netdev="hn1"), "there is no netdev 'hn1' with a guest behind it (there is hn0)"),
+        (PLAIN, HERE, "say --vnet or --no-vnet: "),
+        (SURVIVOR, Wishes(), "say --listen ADDRESS: "),
+        (SURVIVOR, Wishes(listen="a,b"), "--listen takes one, or three: mirror,secondary_in,colo-peer; got a,b"),
+        (SURVIVOR, replace(HERE, ports="1"), "--ports takes three: mirror,secondary_in,colo-peer; got 1"),
+        (SURVIVOR, replace(HERE, ports="1,,3"), "--ports takes three: "),
+        (SURVIVOR, replace(HERE, peer="role=primary"), "--peer: 'role' is resume's own affair"),
+        (SURVIVOR, replace(HERE, compare="vnet_hdr_support"), "--compare: 'vnet_hdr_support' is resume's own affair"),
+        (PRIMARY, Wishes(vnet=True, peer="alone=manual"), "colo-peer cp0 is there and stays: --peer is for a new one"),
+    ],
+)
+def test_what_is_in_the_way(known: Seen, wishes: Wishes, why: str) -> None:
+    with pytest.raises(Trouble) as caught:
+        plan(known, wishes)
+    assert str(caught.value).startswith(why)
+
+
+def test_one_of_several_netdevs() -> None:
+    several = netdevs(BARE, {**BARE, "netdev": "hn1"}, {**BARE, "netdev": "hn2", "guest": None})
+    planned = plan(several, replace(HERE, netdev="hn1", vnet=False))
+    assert planned.netdev == "hn1"
+    assert "netdev=hn1," in added(planned)["redire1"]
