@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from typing import Any
+
+from colo_twisted.files import replace_file
 
 MOST_BYTES = 1 << 16
 
@@ -48,22 +49,7 @@ class StateFile:
         changed = {**self.values, **values}
         if self.path is not None:
             try:
-                _replace(self.path, json.dumps(changed).encode() + b"\n")
+                replace_file(self.path, json.dumps(changed).encode() + b"\n")
             except OSError as error:
                 raise StateError(f"{self.path} can't be written: {error.strerror}") from None
         self.values = changed
-
-
-def _replace(path: str, data: bytes) -> None:
-    """The file is the old one or the new one, whenever the power fails."""
-    new = f"{path}.new"
-    with open(new, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(new, path)
-    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -7,6 +7,7 @@ It also is where a checkpoint stops the secondary's guest, and where the marker 
 from __future__ import annotations
 
 import enum
+import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
+from colo_twisted.files import replace_file
 from colo_twisted.interfaces import Direction, ICheckpointed, IMachine, IRetiring
+from colo_twisted.link.properties import check_folder
 from colo_twisted.netfilter.base import Filter, FilterProperties
 from colo_twisted.options.declare import ObjectType, prop
 from colo_twisted.options.errors import OptionError
-from colo_twisted.options.kinds import Boolean, Integer, Size
+from colo_twisted.options.kinds import Boolean, Integer, Size, Text
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.keys import key_text
 from colo_twisted.packets.page import Page
@@ -28,6 +31,7 @@ from colo_twisted.packets.rewriting.kept import DEFAULT_MOST
 from colo_twisted.packets.rewriting.resets import AT_ONCE
 from colo_twisted.packets.rewriting.rewriter import Rewriter
 from colo_twisted.packets.rewriting.rewrites import RewriterCounters
+from colo_twisted.packets.rewriting.saving import TableError
 from colo_twisted.packets.sequence import Offsets
 
 RESETS_A_TURN = 4096  # connections; some tens of milliseconds
@@ -54,6 +58,19 @@ class RewriterProperties(FilterProperties):
         default=DEFAULT_MOST,
         settable=True,
     )
+
+    table: str | None = prop(
+        Text("a path"),
+        "after a take-over: keeps the connections over an orderly restart; it is used once",
+        default=None,
+    )
+
+    def check_host(self) -> None:
+        if self.table is not None:
+            check_folder("table", self.table)
+
+    def claims(self) -> tuple[str, ...]:
+        return () if self.table is None else (f"file {os.path.abspath(self.table)}",)
 
     def check(self) -> None:
         if self.queue != "all":
@@ -121,6 +138,7 @@ class FilterRewriter(Filter):
         self._further_resets: IDelayedCall | None = None
         self._stopped = False
         self._not_followed = 0  # that the log has been told of
+        self._table = properties.table
 
     def receive(self, batch: Batch, direction: Direction) -> Batch | None:
         if self.traffic is not Traffic.FLOWS:
@@ -176,7 +194,31 @@ class FilterRewriter(Filter):
         self.rewriter.following.expire(self._monotonic())
         self._look_after()
 
+    def open(self) -> None:
+        """Take up the connections of the process before this one, if it has left any."""
+        if self._table is None or not os.path.exists(self._table):
+            return
+        try:
+            with open(self._table, "rb") as file:
+                self.load(file.read())
+            os.unlink(self._table)  # whoever comes after a crash must not take up what is long over
+        except (OSError, TableError) as error:
+            self.report.warn(f"the connections in {self._table} are not taken up: {error}")
+            return
+        self.rewriter.following.alone = True
+        self.report.info(f"{len(self.rewriter.following)} connections taken up from {self._table}")
+
+    def _leave_table(self) -> None:
+        if self._table is None or not self.rewriter.following.alone:
+            return
+        try:
+            replace_file(self._table, self.save())
+        except OSError as error:
+            self.report.warn(f"the connections are not kept in {self._table}: {error.strerror}")
+
     def stop(self) -> None:
+        if not self._stopped:
+            self._leave_table()
         self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
