@@ -120,15 +120,27 @@ def lost(machine: Machine) -> Iterator[Problem]:
             )
 
 
-def closed_after_take_over(machine: Machine) -> Iterator[Problem]:
-    """A process that had taken over was started anew, with its filters on."""
-    on = [id for id, made in machine.objects.items() if isinstance(made, BARRIERS) and made.status]
-    taken_over = any(peer.standing.state == "taken-over" for peer in machine.providers(IColoPeer))
-    if machine.colo.mode == SECONDARY and taken_over and on:
-        yield Problem(
-            f"this side has taken over before it was started anew, and its guest is cut off by {_list(on)}",
-            f"{FAIL_OVER} opens it again; to make it a replica, move colo-peer's state file away and start anew",
-        )
+def primary_lost(machine: Machine) -> Iterator[Problem]:
+    """The secondary waits for a word, or a fence."""
+    for peer in machine.providers(IColoPeer):
+        if peer.standing.state == "lost":
+            yield Problem(
+                f"lost: {peer.standing.reason} (colo-peer '{peer.id}')",
+                f"it ends when the primary is heard; if you know that it is off for good: {FAIL_OVER}",
+            )
+
+
+def shut(machine: Machine) -> Iterator[Problem]:
+    """This side must not speak."""
+    sides = [(made.id, made.state, made.reason) for made in machine.providers(IComparer)]
+    sides += [(peer.id, peer.standing.state, peer.standing.reason) for peer in machine.providers(IColoPeer)]
+    for id, state, reason in sides:
+        if state == "shut":
+            yield Problem(
+                f"shut: nothing of this side's guest reaches the network ({id}): {reason}",
+                f"if the other side is off for good: {FAIL_OVER}; else leave it so, or make its guest a replica: move"
+                " colo-peer's state file away and start it anew as a secondary",
+            )
 
 
 # the replica
@@ -327,7 +339,8 @@ _FINDERS: tuple[Callable[[Machine], Iterator[Problem]], ...] = (
     cut_off,
     two_speakers,
     lost,
-    closed_after_take_over,
+    primary_lost,
+    shut,
     invalid,
     alone,
     taps_down,

@@ -175,25 +175,32 @@ def test_lost_says_what_it_waits_for_and_the_way_out() -> None:
     ]
 
 
-def test_one_that_had_taken_over_and_was_started_anew_with_its_filters_on(tmp_path: Any) -> None:
+def test_a_survivor_that_was_started_anew_is_shut_until_it_hears_that_it_is_the_newer(tmp_path: Any) -> None:
     line = (
         f"{SECONDARY} -chardev wire,id=w0 -object colo-peer,id=p0,chardev=w0,role=secondary,state-file={tmp_path}/state"
     )
     house = a_house(line)
-    assert not list(advice.closed_after_take_over(house.machine))
     house.machine.colo.lose_heartbeat()
-    assert not list(advice.closed_after_take_over(house.machine))
+    assert not list(advice.shut(house.machine))
     again = a_house(line)
-    plug(again.chardev("w0"), Side("primary").end)
-    flow(again.chardev("w0").other)
-    assert again.object("p0").connected
-    assert not list(advice.two_speakers(again.machine)), "it is closed"
-    (problem,) = advice.closed_after_take_over(again.machine)
-    assert problem.what == (
-        "this side has taken over before it was started anew, and its guest is cut off by 'f1', 'f2'"
+    (problem,) = advice.shut(again.machine)
+    assert problem.what.startswith(
+        "shut: nothing of this side's guest reaches the network (p0): the other side has not"
     )
-    again.machine.colo.lose_heartbeat()
-    assert not list(advice.closed_after_take_over(again.machine))
+    old = Side("primary")
+    plug(again.chardev("w0"), old.end)
+    flow(again.chardev("w0"), old.end)
+    assert not list(advice.shut(again.machine))
+    assert again.object("p0").standing.state == "taken-over"
+    assert not again.object("f1").status
+    assert old.peer.overtaken
+
+
+def test_a_secondary_that_misses_the_primary_is_named(tmp_path: Any) -> None:
+    secondary = Side("secondary")
+    secondary.peer.standing.become("lost", "the primary is silent")
+    (problem,) = advice.primary_lost(secondary.house.machine)
+    assert problem.what == "lost: the primary is silent (colo-peer 'p0')"
 
 
 # the replica

@@ -44,7 +44,7 @@ def test_a_file_that_is_no_table_is_named_and_left(table: Path) -> None:
     with capturedLogs() as logs:
         house = a_house(f",table={table}")
     (line,) = [text for event in logs if "taken up" in (text := formatEvent(event) or "")]
-    assert line.startswith(f"filter-rewriter rew0: the connections in {table} are not taken up: ")
+    assert line.startswith(f"FilterRewriter rew0: the connections in {table} are not taken up: ")
     assert table.read_bytes() == b"nonsense"
     assert len(house.object("rew0").rewriter.following) == 0
 
