@@ -304,7 +304,7 @@ class Arbiter:
             return False
         if row.solo:
             seen = 0 if self.other is None else self.other.epoch
-            self._write(role=PRIMARY, epoch=max(self.kept.epoch, seen) + 1, solo=True)
+            self._write(role=PRIMARY, epoch=max(self.kept.epoch, seen) + 1, partner=True, solo=True)
         self.state = row.goes
         self._only_waits = False
         return True
