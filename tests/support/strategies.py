@@ -13,6 +13,7 @@ from typing import Any
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from colo_twisted.failover.guest_watch import Asked, FarEnd, GuestWatched, Pidfile
 from colo_twisted.interfaces import IObjectType
 from colo_twisted.options import declare, kinds
 from colo_twisted.options.errors import OptionError
@@ -143,6 +144,7 @@ def _hosts() -> st.SearchStrategy[str]:
 
 
 _NETWORKS = ("0.0.0.0/0", "10.0.0.0/8", "192.0.2.128/25", "::/0", "2001:db8::/32", "fe80::/10")
+_COMMANDS = st.builds(lambda program, more: (program, *more), texts, st.lists(values, max_size=3))
 _VALUES: dict[type[kinds.Kind], Callable[[Any], st.SearchStrategy[Any]]] = {
     kinds.Kind: lambda _: values,
     kinds.Ignored: lambda _: values,
@@ -164,7 +166,8 @@ _VALUES: dict[type[kinds.Kind], Callable[[Any], st.SearchStrategy[Any]]] = {
     kinds.HostPort: lambda _: st.tuples(_hosts(), st.integers(0, 65535)),
     kinds.InterfaceName: _interface_names,
     kinds.Script: lambda _: st.just("") | texts.filter(lambda text: text != "no"),
-    kinds.Command: lambda _: st.builds(lambda program, more: (program, *more), texts, st.lists(values, max_size=3)),
+    kinds.Command: lambda _: _COMMANDS,
+    GuestWatched: lambda _: st.builds(Pidfile, texts) | st.builds(FarEnd, identifiers) | st.builds(Asked, _COMMANDS),
     kinds.Position: lambda _: st.sampled_from(("head", "tail")) | identifiers.map(lambda id: f"id={id}"),
     kinds.Only: lambda kind: st.sampled_from(kind._values) if kind._values else st.nothing(),
 }
