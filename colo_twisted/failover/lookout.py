@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from colo_twisted.failover.arbiter import PRIMARY
+from colo_twisted.failover.arbiter import SECONDARY
 from colo_twisted.failover.arbitration import MS, Arbitration
 from colo_twisted.failover.closing import Closing
 from colo_twisted.failover.fence import Fence, FenceCounters, Victim, address_of
@@ -13,7 +13,7 @@ from colo_twisted.failover.guest_watch import GuestWatch
 from colo_twisted.failover.messages import Message
 from colo_twisted.failover.properties import ColoPeerProperties
 from colo_twisted.failover.ways import Ways
-from colo_twisted.interfaces import IChardev, IMachine, IMirror
+from colo_twisted.interfaces import IChardev, ICheckpointed, IMachine, IMirror
 from colo_twisted.link.addresses import UNIXAddress
 from colo_twisted.reporting import Reporter
 
@@ -38,6 +38,7 @@ class Lookout:
         self._chardev = chardev
         self._arbitration = arbitration
         self._role = properties.role
+        self._takes_over = properties.takeover != "manual"
         self._gone: Callable[[str], None] = gone
         self._address = ""  # the other side's, as it last was
         self._ways = Ways(machine, properties.role, arbitration.life, arbitration.overheard)
@@ -94,15 +95,21 @@ class Lookout:
             self._ways.send(self._arbitration.secret, message.knows, message.number, message.echo)
 
     @property
-    def has_guest(self) -> bool:
-        """Whether this side's guest is there, as far as it is watched."""
-        return self._guest is None or self._guest.present
+    def can_take_over(self) -> bool:
+        """Whether this side's guest is there, as far as it is watched, and reaches the network, if it needs to."""
+        return (self._guest is None or self._guest.present) and not (self._takes_over and self._cables_out)
+
+    @property
+    def _cables_out(self) -> list[str]:
+        """The netdevs of the pair whose frames can't go to the network."""
+        of_pair: Any = ICheckpointed if self._role == SECONDARY else IMirror
+        netdevs = [made.netdev for made in self._machine.providers(of_pair) if hasattr(made, "netdev")]
+        return [netdev for netdev in netdevs if not self._machine.chain(netdev).reaches_network]
 
     def _look_at_cable(self) -> None:
-        if self._role == PRIMARY and self._arbitration.arbiter.bound:
-            for mirror in self._machine.providers(IMirror):
-                if not self._machine.chain(mirror.netdev).reaches_network:
-                    self._gone(f"the cable of netdev '{mirror.netdev}' is out")
+        matters = self._takes_over if self._role == SECONDARY else self._arbitration.arbiter.bound
+        if matters and (out := self._cables_out):
+            self._gone(f"the cable of netdev '{out[0]}' is out")
 
     def _ended(self) -> None:
         """A channel has ended; the others' ends may be in the kernel yet, and are heard of in this turn."""

@@ -196,7 +196,7 @@ class ColoPeer:
                 kind="no state",
             )
             return False
-        return self._lookout.has_guest
+        return self._lookout.can_take_over
 
     def _guest_gone(self, why: str) -> None:
         """This side speaks no more, or couldn't: the other may go on without it."""
@@ -206,8 +206,6 @@ class ColoPeer:
         if self._arbitration.arbiter.state is not before:
             self._report.warn(f"handing over: {why}")
             self.say(Message(Type.HAND_OVER, reason=why))
-            if self.role == SECONDARY:  # it comes as new when it has a guest again
-                self._talk.drop("this side's guest has died")
 
     # the talk
 

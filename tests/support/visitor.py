@@ -56,6 +56,9 @@ class Visit:
 
     def download(self, size: int, last: bool = False) -> None:
         self._ask("GET", f"/{size}", 0, last)
+        self._take(size)
+
+    def _take(self, size: int) -> None:
         if self._size() != size:
             raise Wrong("another size")
         while size:
@@ -63,6 +66,12 @@ class Visit:
             if part != BLOCK[: min(size, len(BLOCK))]:
                 raise Wrong(f"other bytes, or an end, with {size} to come")
             size -= len(part)
+
+    def ask_and_shut(self, size: int) -> None:
+        """A download whose asker has nothing more to say."""
+        self._ask("GET", f"/{size}", 0, True)
+        self._socket.shutdown(socket.SHUT_WR)
+        self._take(size)
 
     def upload(self, size: int, last: bool = False) -> None:
         self._ask("PUT", "/", size, last)
@@ -194,6 +203,62 @@ def until(account: Account, address: str, path: str) -> None:
     account.visit("until", go)
 
 
+def half_closed(address: str, size: int) -> None:
+    """Asks for bytes, and says at once that there will be no more from here."""
+    visit = Visit(address)
+    visit.ask_and_shut(size)
+    visit.close()
+
+
+def shaking_hands(account: Account, address: str, ended: threading.Event) -> None:
+    """One new connection after the other, so that at any time one is in its handshake."""
+    number = 0
+    while not ended.is_set():
+        account.visit(f"handshake {number}", lambda: mixed(address, number, 100))
+        number += 1
+
+
+def everything(account: Account, address: str, size: str, count: str) -> None:
+    """A download, an upload, many at once, an idle one, a half-closed one and ever new ones, at the same time."""
+    ended = threading.Event()
+
+    def idle() -> None:
+        visit = Visit(address, ECHO)
+        visit.echo(b"hello")
+        print("idle", flush=True)
+        ended.wait()
+        visit.echo(b"and still here")
+        visit.close()
+
+    works: list[Callable[[], None]] = [
+        lambda: account.visit("half-closed", lambda: half_closed(address, int(size) // 2)),
+        lambda: down_and_up(account, address, size),
+        lambda: up(account, address, size),
+        lambda: in_parallel(account, address, count, "20000"),
+    ]
+    threads = [threading.Thread(target=work) for work in works]
+    others = [
+        threading.Thread(target=account.visit, args=("idle", idle)),
+        threading.Thread(target=shaking_hands, args=(account, address, ended)),
+    ]
+    for thread in (*others, *threads):
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ended.set()
+    for thread in others:
+        thread.join()
+
+
+def up(account: Account, address: str, size: str) -> None:
+    def upload() -> None:
+        visit = Visit(address)
+        visit.upload(int(size))
+        visit.close()
+
+    account.visit("upload at once", upload)
+
+
 def datagrams(account: Account, address: str, count: str) -> None:
     """Requests and answers; each that isn't answered within a second is lost."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -225,6 +290,7 @@ KINDS: dict[str, Callable[..., None]] = {
     "down_and_up": down_and_up,
     "ping_pong": ping_pong,
     "until": until,
+    "everything": everything,
     "datagrams": datagrams,
     "get": get,
 }

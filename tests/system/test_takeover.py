@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import random
 import signal
 import time
 from collections.abc import Iterator
@@ -20,7 +22,8 @@ from tests.support.visits import found
 FENCE = Path(__file__).parents[2] / "etc" / "fence-netns"
 FENCING = (("alone", "a"), ("takeover", "b"))
 MB = 1_000_000
-BIG = 30 * MB
+LONG = bool(os.environ.get("COLO_LONG"))
+BIG = (300 if LONG else 30) * MB
 BOUND = 60.0
 
 
@@ -47,8 +50,10 @@ def a_pair(folder: Path, primary: str, secondary: str) -> Iterator[tuple[Lan, No
         write_fences(folder, one, two)
         one.start(options(OURS.primary, primary, folder, "a"))
         one.start_guest()
+        (folder / "a.guest").write_text(f"{one.service.popen.pid}\n")
         two.start(options(by_three_cables(one.address), secondary, folder, "b"))
         two.start_guest()
+        (folder / "b.guest").write_text(f"{two.service.popen.pid}\n")
         one.wait_synced()
         yield lan, one, two
 
@@ -73,6 +78,49 @@ def under_way(lan: Lan, primary: Node) -> Iterator[Process]:
 def check_end(visitor: Process) -> None:
     wait_until(lambda: visitor.popen.poll() is not None, f"the end of {visitor.words}", BOUND)
     assert found(visitor.output)["wrong"] == []
+
+
+def moments(what: str) -> list[float]:
+    """Seconds after the beginning, seeded by what is to happen then: three, or in a long run ten."""
+    chance = random.Random(what)
+    return [round(chance.uniform(0.0, 1.5), 3) for _ in range(10 if LONG else 3)]
+
+
+def kill_process(lan: Lan, node: Node) -> None:
+    node.colo.signal(signal.SIGKILL)
+
+
+def kill_guest(lan: Lan, node: Node) -> None:
+    node.service.signal(signal.SIGKILL)
+
+
+def kill_both(lan: Lan, node: Node) -> None:
+    kill_guest(lan, node)
+    kill_process(lan, node)
+
+
+def pull_cable(lan: Lan, node: Node) -> None:
+    lan.switch.ip(f"link set lan-{node.name} down")
+
+
+LOSSES = {"process": kill_process, "guest": kill_guest, "both": kill_both, "cable": pull_cable}
+CASES = [(side, what, moment) for side in ("a", "b") for what in LOSSES for moment in moments(f"{side} {what}")]
+
+
+@pytest.mark.parametrize(("side", "what", "moment"), CASES)
+def test_whatever_dies_the_clients_see_no_error(side: str, what: str, moment: float, tmp_path: Path) -> None:
+    """And what they were told is there: each upload's hash is that of what the survivor got."""
+    same = f"direct=on,guest-watch=pidfile:{tmp_path}"
+    with a_pair(tmp_path, f"alone=auto,{same}/a.guest", f"takeover=auto,{same}/b.guest") as (lan, one, two):
+        with lan.visiting("everything", BIG, 200) as visitor:
+            visitor.wait_for_output("idle")
+            time.sleep(moment)
+            LOSSES[what](lan, one if side == "a" else two)
+            check_end(visitor)
+        if side == "a":
+            assert two.replica()["state"] == "taken-over"
+        else:
+            assert one.replica()["state"] in ("alone", "joining")
 
 
 @pytest.mark.parametrize("how", ["direct=on,takeover=auto", "takeover=unfenced"])
