@@ -14,7 +14,8 @@ SILENT_DIVERGENCES = 2  # of flows that it has left waiting meanwhile
 class Channel(Protocol):
     """A chardev, or a colo-peer."""
 
-    connected: bool
+    @property
+    def connected(self) -> bool: ...
 
 
 class Channels:

@@ -22,7 +22,7 @@ from colo_twisted.compare.diverged import Diverged
 from colo_twisted.compare.divergences import Divergences
 from colo_twisted.compare.following import Following
 from colo_twisted.compare.mirrors import Mirrors
-from colo_twisted.compare.parts import LatePeers, find_checkpointer, find_peer
+from colo_twisted.compare.parts import LatePeers, PeerChannel, find_checkpointer, find_peer
 from colo_twisted.compare.passage import Passage
 from colo_twisted.compare.properties import CompareProperties
 from colo_twisted.compare.steps import Steps
@@ -125,7 +125,7 @@ class ColoCompare:
             self.following.peer = self._passage.peer = peer
             peer.gate_watchers.append(self._gate_changed)
             self.comparer.flows.names = True
-            self._channels.add("colo-peer", peer)
+            self._channels.add("colo-peer", PeerChannel(peer))
             peer.watchers.append(self._heard)
         self._steps.begin(properties, checkpointer, self.report)
         self.counters.checkpoints = self._steps.checkpoints
@@ -286,6 +286,7 @@ class ColoCompare:
         self._passage.shut(hushed is not None and hushed[0] == "shut")
         if hushed is None:
             self._passage.open_gate()
+        self._look()
         self._tell()
 
     def _channels_changed(self, lost: str | None, staged: bool) -> None:

@@ -41,6 +41,23 @@ def find_checkpointer(machine: IMachine, owner: str, id: str) -> Any:
     return checkpointer
 
 
+class PeerChannel:
+    """A colo-peer as one of the channels that must be up."""
+
+    def __init__(self, peer: IColoPeer) -> None:
+        self._peer = peer
+
+    @property
+    def connected(self) -> bool:
+        """
+        Whether the secondary is there, or may be: one whose connection broke is bound all the same.
+
+        As long as beats come by the other channels the rest is compared as before; only what it would have to be told
+        of waits. When nothing comes any more, the colo-peer itself silences the primary.
+        """
+        return self._peer.connected or self._peer.bound
+
+
 class LatePeers:
     """Those that have come after a comparer that works without one: it goes on without, and that is said once."""
 

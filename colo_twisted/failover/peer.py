@@ -137,6 +137,11 @@ class ColoPeer:
         return is_overtaken(self._arbitration.arbiter)
 
     @property
+    def bound(self) -> bool:
+        """As the interface says."""
+        return self._arbitration.arbiter.bound
+
+    @property
     def may_speak(self) -> bool:
         """As the interface says: of a side that is a primary, or has become one."""
         return self._arbitration.may_speak

@@ -79,6 +79,7 @@ class IColoPeer(IObject):
         "Each is called with True when the other process has said hello, with False when it has gone or comes as new."
     )
 
+    bound: bool = Attribute("Whether the secondary would take this primary for dead, were it not heard.")
     may_speak: bool = Attribute("Whether the primary's guest may be heard by the network now.")
     hushed: tuple[str, str] | None = Attribute("While it may not: the replica's state for that, and why; else None.")
     gate_watchers: list[Callable[[], None]] = Attribute("Each is called when these two may have changed.")
