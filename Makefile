@@ -14,7 +14,7 @@ WITH_COMPILED := PYTHONPATH="$(CURDIR)/$(COMPILED)"
 .PHONY: help demo test check unit test-long bench compiled clean
 
 help:
-	@echo 'make demo       the proxy on real traffic between network namespaces, with a short account'
+	@echo 'make demo       the primary is killed in mid-download, twice: what became of the client (COLO_DEMO_MB=300)'
 	@echo 'make test       linters, types, and all tests (make unit: those that need no root)'
 	@echo 'make test-long  the same with more and larger traffic'
 	@echo 'make compiled   a compiled build in $(VENV)/compiled, as those make it for themselves'

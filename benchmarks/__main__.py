@@ -18,6 +18,7 @@ from typing import Any
 
 import benchmarks.compare.part
 import benchmarks.pair.part
+import benchmarks.takeover.part
 import benchmarks.taps.part
 from benchmarks.processes import BenchmarkError
 from benchmarks.results import save
@@ -27,6 +28,7 @@ PARTS: dict[str, Part] = {
     "taps": benchmarks.taps.part.PART,
     "compare": benchmarks.compare.part.PART,
     "pair": benchmarks.pair.part.PART,
+    "takeover": benchmarks.takeover.part.PART,
 }
 
 

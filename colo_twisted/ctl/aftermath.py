@@ -19,6 +19,11 @@ _BEWARE = {
     "primary": "Do it only if the secondary is gone, or is to be made anew.",
     "secondary": "Do it only if the primary is off for good: two that answer as one guest ruin its connections.",
 }
+_RESUMING = (
+    "Next, when the primary is to come back or another secondary: start that one, then",
+    "  colo-ctl resume --listen ADDRESS    # this host's, to which it connects",
+    "Or step by step:",
+)
 _BARRIERS = ("filter-redirector", "filter-drop", "filter-mirror")
 _OWN_CHANNELS = ("primary_in", "outdev", "notify_dev")
 """Of a comparer's channels those that do not lead to the secondary."""
@@ -113,7 +118,7 @@ def _objects_not_needed(after: Row, filters: list[Row]) -> list[str]:
 def _removal_lines(objects: list[str], chardevs: list[Row]) -> list[str]:
     """The objects, then the chardevs that they leave unused."""
     theirs = [chardev["label"] for id in objects for chardev in chardevs if user(chardev) == id]
-    lines = ["Next, when the primary is to come back or another secondary:"] if objects else []
+    lines = list(_RESUMING) if objects else []
     lines += [f"  colo-ctl del object {' '.join(map(said, objects))}"] * bool(objects)
     return lines + [f"  colo-ctl del chardev {' '.join(map(said, theirs))}"] * bool(theirs)
 

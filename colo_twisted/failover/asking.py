@@ -38,7 +38,7 @@ class Asking:
 
     def protect_new(self) -> Deferred[bool]:
         """Said as soon as the secondary may be entitled by it."""
-        if not self._is_open():
+        if not self._is_open() and not self._arbitration.arbiter.bound:
             return succeed(False)
         message = Message(Type.PROTECT_NEW, self._requests.next_number())
         answer = self._requests.add(message)

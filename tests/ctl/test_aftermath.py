@@ -8,6 +8,11 @@ from colo_twisted.ctl.aftermath import already, done_lines, is_other_connected, 
 from tests.ctl.canned import CHAINS, CHARDEVS, LOST, REPLICA
 from tests.ctl.survivor import ALONE, PEER, SECONDARY, SURVIVORS_CHAIN, SURVIVORS_CHARDEVS, SYNCED, TAKEN_OVER
 
+RESUMING = [
+    "Next, when the primary is to come back or another secondary: start that one, then",
+    "  colo-ctl resume --listen ADDRESS    # this host's, to which it connects",
+    "Or step by step:",
+]
 STAYS = [
     "rew0 stays: it keeps the connections that were open. What makes this side a primary is added",
     "before it (colo-ctl add object ...,insert=before,position=id=rew0).",
@@ -76,7 +81,7 @@ def test_a_person_is_told_whether_the_other_side_is_there(replica: dict[str, Any
 def test_a_secondary_that_took_over_is_told_what_to_remove_in_what_order() -> None:
     assert done_lines("secondary", TAKEN_OVER, [SURVIVORS_CHAIN], SURVIVORS_CHARDEVS) == [
         "The secondary has taken over: the state is taken-over.",
-        "Next, when the primary is to come back or another secondary:",
+        *RESUMING,
         "  colo-ctl del object f2 f1 gate0 cp0",
         "  colo-ctl del chardev red1 red0 peer0",
         *STAYS,
@@ -85,7 +90,8 @@ def test_a_secondary_that_took_over_is_told_what_to_remove_in_what_order() -> No
 
 def test_without_a_colo_peer_or_filters_there_is_less_to_remove() -> None:
     bare = {**TAKEN_OVER, "peer": None}
-    assert next_lines(bare, [SURVIVORS_CHAIN], SURVIVORS_CHARDEVS)[1:3] == [
+    assert next_lines(bare, [SURVIVORS_CHAIN], SURVIVORS_CHARDEVS)[:5] == [
+        *RESUMING,
         "  colo-ctl del object f2 f1 gate0",
         "  colo-ctl del chardev red1 red0",
     ]
@@ -101,7 +107,7 @@ def test_what_is_to_be_removed_needs_no_other_remedy() -> None:
     ]
     after = {**TAKEN_OVER, "problems": [no_peer, *others]}
     lines = next_lines(after, [SURVIVORS_CHAIN], SURVIVORS_CHARDEVS)
-    assert lines[5:] == [
+    assert lines[7:] == [
         "- this side has taken over, and a primary is there (colo-peer 'cp0'): stop it",
         "- outdev of filter-mirror 'm9' has no peer: chardev 'c9': start it",
     ]

@@ -137,6 +137,16 @@ def test_what_is_asked_of_a_silent_secondary_waits_for_it(two: Two) -> None:
     assert two.secondary.told[-1] == ("unprotect", None)
 
 
+def test_so_does_what_lets_it_follow(two: Two) -> None:
+    two.sync()
+    pull(two.primary.end)
+    asked = results(two.primary.peer.protect_new())
+    assert asked == []
+    plug(two.primary.end, two.secondary.end)
+    two.run(0.2)
+    assert asked == [True]
+
+
 def test_a_goodbye_hands_over_at_once(two: Two) -> None:
     two.sync()
     two.primary.peer.stop()

@@ -1,0 +1,174 @@
+"""The pause of a download for each loss, with quick heartbeats and with slow ones."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import pairwise, product
+from pathlib import Path
+from typing import Any, TypeVar
+
+from benchmarks.hosts import GUEST_ADDRESS
+from benchmarks.pair.server import PORT
+from benchmarks.processes import BenchmarkError, Running
+from benchmarks.programs import TWISTD
+from benchmarks.results import Figures, Table, as_json
+from benchmarks.rounds import Account, Options, Part, in_turns
+from benchmarks.takeover.lan import Lan, Node
+
+ROUNDS, QUICK_ROUNDS = 5, 2
+BEFORE, AFTER = 0.4, 2.0  # seconds that the download goes on before the loss, and at least after it
+TAKEN_OVER, ALONE = ("taken-over",), ("alone", "joining")
+
+
+@dataclass(frozen=True)
+class Heartbeats:
+    """How often they are sent, and without how many the other is silent; in milliseconds."""
+
+    interval: int
+    timeout: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.interval}/{self.timeout}"
+
+    def __str__(self) -> str:
+        return f"interval={self.interval},timeout={self.timeout}"
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What is done to whom, and with which property of the secondary's it decides."""
+
+    name: str
+    happen: Callable[[Lan], None]
+    takeover: str = "auto"
+
+    @property
+    def secondary_lives(self) -> bool:
+        return not self.name.startswith("secondary")
+
+    def check(self, lan: Lan) -> None:
+        """The one that is left speaks for the guest. Raises BenchmarkError."""
+        if self.secondary_lives:
+            lan.secondary.wait_for_state(*TAKEN_OVER)
+        else:
+            lan.primary.wait_for_state(*ALONE)
+
+
+def _process(node: Node) -> None:
+    node.process.signal(signal.SIGKILL)
+
+
+def _guest(node: Node) -> None:
+    node.server.signal(signal.SIGKILL)
+
+
+def _both(node: Node) -> None:
+    _guest(node)
+    _process(node)
+
+
+LOSSES = (
+    Loss("primary-process", lambda lan: _process(lan.primary)),
+    Loss("primary-guest", lambda lan: _guest(lan.primary)),
+    Loss("primary-both", lambda lan: _both(lan.primary)),
+    Loss("primary-cable", lambda lan: lan.primary.pull_cable()),
+    Loss("cables-between", lambda lan: lan.cut(), takeover="unfenced"),
+    Loss("primary-stopped", lambda lan: lan.primary.process.signal(signal.SIGTERM)),
+    Loss("secondary-process", lambda lan: _process(lan.secondary)),
+    Loss("secondary-guest", lambda lan: _guest(lan.secondary)),
+    Loss("secondary-cable", lambda lan: lan.secondary.pull_cable()),
+)
+HEARTBEATS = (Heartbeats(100, 500), Heartbeats(20, 100))
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One loss in one round; milliseconds."""
+
+    heartbeats: str
+    pause: float  # the longest time between two reads, from the loss on
+    usual: float  # the same before the loss
+    received: int  # bytes, all of them right
+
+    @classmethod
+    def of(cls, heartbeats: str, reads: list[float], lost: float, received: int) -> Measurement:
+        gaps = [(until, (until - since) * 1000) for since, until in pairwise(reads)]
+        pause = max(gap for until, gap in gaps if until > lost)
+        return cls(heartbeats, pause, max(gap for until, gap in gaps if until <= lost), received)
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Each loss with each heartbeats, in each round. Raises BenchmarkError, for a wrong byte, too."""
+    losses, heartbeats = _chosen(LOSSES, options), _chosen(HEARTBEATS, options)
+    figures, account = Figures(), Account()
+    rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
+    for index, (loss, beats) in in_turns(tuple(product(losses, heartbeats)), rounds):
+        measured = measure(loss, beats)
+        figures.keep(loss.name, measured)
+        figures.add(loss.name, beats.name, measured.pause)
+        account.line(f"round {index}: {loss.name}, {beats.name} ms: {measured.pause:.0f} ms (before: {measured.usual:.0f})")
+    quantities = tuple(beats.name for beats in heartbeats)
+    title = "milliseconds without a byte for a client's download, by heartbeats' interval/timeout in ms"
+    table = Table(title, tuple(loss.name for loss in losses), quantities, ())
+    print(f"\nmedian (least-most) of {rounds}; all bytes were right\n")
+    print(table.text(figures))
+    return as_json(figures, [table])
+
+
+def measure(loss: Loss, beats: Heartbeats) -> Measurement:
+    """Raises BenchmarkError."""
+    with tempfile.TemporaryDirectory(prefix="colo-bench") as name, Lan() as lan, ExitStack() as stack:
+        folder = Path(name)
+        lan.primary.start(stack, folder, f"{beats},alone=auto")
+        lan.secondary.start(stack, folder, f"{beats},takeover={loss.takeover}")
+        _wait_synced(lan)
+        lan.primary.process.wait_for(lan.guest_answers, "the guest's answer to a ping")
+        words = (sys.executable, "-m", "benchmarks.takeover.client", GUEST_ADDRESS, str(PORT))
+        client = stack.enter_context(lan.client.running(*words))
+        client.wait_to_say("under way")
+        _pass(BEFORE)
+        _wait_synced(lan)
+        lost = time.monotonic()
+        loss.happen(lan)
+        _pass(AFTER)
+        client.stop()
+        loss.check(lan)
+        return _told(client, lost, loss, beats)
+
+
+def _wait_synced(lan: Lan) -> None:
+    for node in (lan.primary, lan.secondary):
+        node.wait_for_state("synced")
+
+
+def _pass(seconds: float) -> None:
+    threading.Event().wait(seconds)
+
+
+def _told(client: Running, lost: float, loss: Loss, beats: Heartbeats) -> Measurement:
+    """What the client has seen. Raises BenchmarkError."""
+    last = (client.output.splitlines() or [""])[-1]
+    if not last.startswith("{"):
+        raise BenchmarkError(f"{loss.name}, {beats.name} ms: the client says: {last}")
+    told = json.loads(last)
+    return Measurement.of(beats.name, told["reads"], lost, told["received"])
+
+
+Named = TypeVar("Named", Loss, Heartbeats)
+
+
+def _chosen(all_of_them: tuple[Named, ...], options: Options) -> tuple[Named, ...]:
+    """Those that the options name; all, if they name none."""
+    return tuple(one for one in all_of_them if one.name in options.settings) or all_of_them
+
+
+PART = Part((TWISTD, "ip", "ping", "sysctl"), tuple(one.name for one in (*LOSSES, *HEARTBEATS)), run)
