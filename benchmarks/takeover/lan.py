@@ -18,15 +18,13 @@ BETWEEN = "between"  # the bridge that joins the two, and each one's interface t
 PRIMARY_ADDRESS, SECONDARY_ADDRESS = "10.99.1.1", "10.99.1.2"
 _SERVER = str(benchmarks.pair.server.__file__)
 
+# direct=on: closed everywhere is dead. The pidfile is the guest's.
+_PEER = "chardev=peer0,role={name},state-file={folder}/{name}.state,direct=on,guest-watch=pidfile:{folder}/{name}.guest"
 _BOTH = f"""
     -netdev tap,id=hn0,ifname={{name}},script=no,downscript=no -device rtl8139,id=e0,netdev=hn0,mac={GUEST_MAC}
     -qmp unix:{{folder}}/{{name}}.qmp,server=on,wait=off
+    -object colo-peer,id=cp0,{_PEER},{{deciding}}
 """
-_PEER = """
-    -object colo-peer,id=cp0,chardev=peer0,role={name},state-file={folder}/{name}.state
-"""
-# direct=on: closed everywhere is dead. The pidfile is the guest's.
-_DECIDING = ",direct=on,guest-watch=pidfile:{folder}/{name}.guest,{deciding}"
 _PRIMARY = f"""
     {_BOTH}
     -chardev socket,id=mirror0,host={PRIMARY_ADDRESS},port=9003,server=on,wait=off
@@ -38,7 +36,6 @@ _PRIMARY = f"""
     -object filter-redirector,id=redire1,netdev=hn0,queue=rx,outdev=compare0,vnet_hdr_support=on
     -object iothread,id=iothread1
     -object colo-compare,id=comp0,primary_in=compare0-0,secondary_in=compare1,outdev=compare_out0,iothread=iothread1,vnet_hdr_support=on
-    {_PEER.strip()}{_DECIDING}
 """  # noqa: E501 (a word is a word)
 _SECONDARY = f"""
     {_BOTH}
@@ -49,7 +46,6 @@ _SECONDARY = f"""
     -object filter-redirector,id=f1,netdev=hn0,queue=tx,indev=red0,vnet_hdr_support=on
     -object filter-redirector,id=f2,netdev=hn0,queue=rx,outdev=red1,vnet_hdr_support=on
     -object filter-rewriter,id=rew0,netdev=hn0,queue=all,vnet_hdr_support=on
-    {_PEER.strip()}{_DECIDING}
 """
 
 
@@ -63,6 +59,9 @@ class Mortal(Running):
     def signal(self, number: int) -> None:
         """Send it, and wait for nothing."""
         self._popen.send_signal(number)
+
+    def __enter__(self) -> Mortal:
+        return self
 
 
 class Node:
@@ -91,10 +90,6 @@ class Node:
         self._guest.ip(f"addr add {GUEST_ADDRESS}/24 dev e0")
         self._guest.ip("link set e0 up")
 
-    def pull_cable(self) -> None:
-        """Its guest's, out of the switch."""
-        self._switch.ip(f"link set {self.name} down")
-
     def state(self) -> str:
         """What it says it is: 'synced', 'taken-over', ... Raises BenchmarkError."""
         try:
@@ -105,7 +100,7 @@ class Node:
 
     def wait_for_state(self, *states: str) -> None:
         """Raises BenchmarkError."""
-        wait_until(lambda: self.state() in states, f"the {self.name} to be {' or '.join(states)}, not {self.state()}")
+        wait_until(lambda: self.state() in states, f"the {self.name} to be {' or '.join(states)}")
 
 
 class Lan(Hosts):
@@ -143,7 +138,3 @@ class Lan(Hosts):
         self.middle.ip(f"link set {port} up master {bridge}")
         host.ip(f"addr add {address}/24 dev {bridge}")
         host.ip(f"link set {bridge} up")
-
-    def cut(self) -> None:
-        """All cables between the two: nothing passes, and nobody is told."""
-        self.middle.ip(f"link set {BETWEEN} down")

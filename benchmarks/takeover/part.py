@@ -1,4 +1,8 @@
-"""The pause of a download for each loss, with quick heartbeats and with slow ones."""
+"""
+The pause of a download for each loss, with slow heartbeats and with quick ones.
+
+A guest is a server in a network namespace: when it is killed, its kernel still sends what the server has written.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ import json
 import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -17,20 +20,19 @@ from typing import Any, TypeVar
 
 from benchmarks.hosts import GUEST_ADDRESS
 from benchmarks.pair.server import PORT
-from benchmarks.processes import BenchmarkError, Running
+from benchmarks.processes import BenchmarkError
 from benchmarks.programs import TWISTD
 from benchmarks.results import Figures, Table, as_json
 from benchmarks.rounds import Account, Options, Part, in_turns
-from benchmarks.takeover.lan import Lan, Node
+from benchmarks.takeover.lan import BETWEEN, Lan, Mortal
 
 ROUNDS, QUICK_ROUNDS = 5, 2
 BEFORE, AFTER = 0.4, 2.0  # seconds that the download goes on before the loss, and at least after it
-TAKEN_OVER, ALONE = ("taken-over",), ("alone", "joining")
 
 
 @dataclass(frozen=True)
 class Heartbeats:
-    """How often they are sent, and without how many the other is silent; in milliseconds."""
+    """How often they are sent, and how long the other may be silent; in milliseconds."""
 
     interval: int
     timeout: int
@@ -45,47 +47,28 @@ class Heartbeats:
 
 @dataclass(frozen=True)
 class Loss:
-    """What is done to whom, and with which property of the secondary's it decides."""
+    """What is done to whom, and what the secondary may do about it (colo-peer's takeover)."""
 
     name: str
     happen: Callable[[Lan], None]
     takeover: str = "auto"
 
-    @property
-    def secondary_lives(self) -> bool:
-        return not self.name.startswith("secondary")
 
-    def check(self, lan: Lan) -> None:
-        """The one that is left speaks for the guest. Raises BenchmarkError."""
-        if self.secondary_lives:
-            lan.secondary.wait_for_state(*TAKEN_OVER)
-        else:
-            lan.primary.wait_for_state(*ALONE)
-
-
-def _process(node: Node) -> None:
-    node.process.signal(signal.SIGKILL)
-
-
-def _guest(node: Node) -> None:
-    node.server.signal(signal.SIGKILL)
-
-
-def _both(node: Node) -> None:
-    _guest(node)
-    _process(node)
+def _kill(*programs: Mortal) -> None:
+    for program in programs:
+        program.signal(signal.SIGKILL)
 
 
 LOSSES = (
-    Loss("primary-process", lambda lan: _process(lan.primary)),
-    Loss("primary-guest", lambda lan: _guest(lan.primary)),
-    Loss("primary-both", lambda lan: _both(lan.primary)),
-    Loss("primary-cable", lambda lan: lan.primary.pull_cable()),
-    Loss("cables-between", lambda lan: lan.cut(), takeover="unfenced"),
+    Loss("primary-process", lambda lan: _kill(lan.primary.process)),
+    Loss("primary-guest", lambda lan: _kill(lan.primary.server)),
+    Loss("primary-both", lambda lan: _kill(lan.primary.server, lan.primary.process)),
+    Loss("primary-cable", lambda lan: lan.middle.ip("link set primary down")),
+    Loss("cables-between", lambda lan: lan.middle.ip(f"link set {BETWEEN} down"), takeover="unfenced"),
     Loss("primary-stopped", lambda lan: lan.primary.process.signal(signal.SIGTERM)),
-    Loss("secondary-process", lambda lan: _process(lan.secondary)),
-    Loss("secondary-guest", lambda lan: _guest(lan.secondary)),
-    Loss("secondary-cable", lambda lan: lan.secondary.pull_cable()),
+    Loss("secondary-process", lambda lan: _kill(lan.secondary.process)),
+    Loss("secondary-guest", lambda lan: _kill(lan.secondary.server)),
+    Loss("secondary-cable", lambda lan: lan.middle.ip("link set secondary down")),
 )
 HEARTBEATS = (Heartbeats(100, 500), Heartbeats(20, 100))
 
@@ -100,7 +83,7 @@ class Measurement:
     received: int  # bytes, all of them right
 
     @classmethod
-    def of(cls, heartbeats: str, reads: list[float], lost: float, received: int) -> Measurement:
+    def of(cls, heartbeats: str, lost: float, reads: list[float], received: int) -> Measurement:
         gaps = [(until, (until - since) * 1000) for since, until in pairwise(reads)]
         pause = max(gap for until, gap in gaps if until > lost)
         return cls(heartbeats, pause, max(gap for until, gap in gaps if until <= lost), received)
@@ -115,7 +98,8 @@ def run(options: Options) -> dict[str, Any]:
         measured = measure(loss, beats)
         figures.keep(loss.name, measured)
         figures.add(loss.name, beats.name, measured.pause)
-        account.line(f"round {index}: {loss.name}, {beats.name} ms: {measured.pause:.0f} ms (before: {measured.usual:.0f})")
+        pauses = f"{measured.pause:.0f} ms (before: {measured.usual:.0f} ms)"
+        account.line(f"round {index}: {loss.name}, heartbeats {beats.name}: {pauses}")
     quantities = tuple(beats.name for beats in heartbeats)
     title = "milliseconds without a byte for a client's download, by heartbeats' interval/timeout in ms"
     table = Table(title, tuple(loss.name for loss in losses), quantities, ())
@@ -135,32 +119,25 @@ def measure(loss: Loss, beats: Heartbeats) -> Measurement:
         words = (sys.executable, "-m", "benchmarks.takeover.client", GUEST_ADDRESS, str(PORT))
         client = stack.enter_context(lan.client.running(*words))
         client.wait_to_say("under way")
-        _pass(BEFORE)
+        time.sleep(BEFORE)
         _wait_synced(lan)
         lost = time.monotonic()
         loss.happen(lan)
-        _pass(AFTER)
+        time.sleep(AFTER)
+        if loss.name.startswith("secondary"):
+            lan.primary.wait_for_state("alone", "joining")
+        else:
+            lan.secondary.wait_for_state("taken-over")
         client.stop()
-        loss.check(lan)
-        return _told(client, lost, loss, beats)
+        last = (client.output.splitlines() or [""])[-1]
+        if not last.startswith("{"):
+            raise BenchmarkError(f"{loss.name}, {beats.name}: the client says: {last}")
+        return Measurement.of(beats.name, lost, **json.loads(last))
 
 
 def _wait_synced(lan: Lan) -> None:
     for node in (lan.primary, lan.secondary):
         node.wait_for_state("synced")
-
-
-def _pass(seconds: float) -> None:
-    threading.Event().wait(seconds)
-
-
-def _told(client: Running, lost: float, loss: Loss, beats: Heartbeats) -> Measurement:
-    """What the client has seen. Raises BenchmarkError."""
-    last = (client.output.splitlines() or [""])[-1]
-    if not last.startswith("{"):
-        raise BenchmarkError(f"{loss.name}, {beats.name} ms: the client says: {last}")
-    told = json.loads(last)
-    return Measurement.of(beats.name, told["reads"], lost, told["received"])
 
 
 Named = TypeVar("Named", Loss, Heartbeats)

@@ -179,8 +179,8 @@ class Arbiter:
         self._only_waits = False  # shut since the start: the other side, if it was entitled, has forgotten that
 
     def start(self, speaks_already: bool = False) -> None:
-        """Begin; a primary that had a partner is shut, unless its process ``speaks_already``."""
-        if self.kept.role == PRIMARY and self.kept.partner and not speaks_already:
+        """Begin; a primary that had a partner is shut, unless it is solo, in a process that ``speaks_already``."""
+        if self.kept.role == PRIMARY and self.kept.partner and not (speaks_already and self.kept.solo):
             self.state = State.SHUT
             self._only_waits = True
 

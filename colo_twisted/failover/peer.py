@@ -401,7 +401,7 @@ class ColoPeer:
     def retire(self) -> None:
         """To those who stay the other process is gone; a checkpoint's end will never be known here."""
         was_there = self.connected
-        if self.role == PRIMARY and self._arbitration.arbiter.bound:
+        if self.role == PRIMARY and self._arbitration.arbiter.state is not State.SHUT:
             self._by_word = True
             self._arbitration.give_leave()
         self.replica.leave(f"colo-peer '{self.id}' was removed")

@@ -122,6 +122,24 @@ def test_a_primary_that_is_started_anew_is_silent_until_it_has_heard_the_other(t
     assert two.secondary.peer.standing.state == "joining"
 
 
+def test_a_colo_peer_that_is_deleted_and_added_again_goes_on_as_it_was(two: Two) -> None:
+    two.sync()
+    two.primary.house.machine.remove("object", "p0")
+    assert two.disk("primary")["solo"] is True
+    two.primary.house.add("object", f"colo-peer,id=p0,chardev=w0,role=primary,state-file={two._folder}/primary")
+    assert two.primary.house.object("p0").may_speak
+
+
+def test_one_that_was_shut_is_so_after_it_was_deleted_and_added_again(two: Two) -> None:
+    two.sync()
+    pull(two.primary.end)
+    two.primary = two.start("primary")
+    assert not two.primary.peer.may_speak
+    two.primary.house.machine.remove("object", "p0")
+    two.primary.house.add("object", f"colo-peer,id=p0,chardev=w0,role=primary,state-file={two._folder}/primary")
+    assert not two.primary.house.object("p0").may_speak
+
+
 def test_a_first_start_waits_for_nobody(two: Two) -> None:
     assert two.speakers == (True, False)
 
