@@ -29,7 +29,7 @@ BOUND = 60.0
 
 def options(text: str, more: str, folder: Path, name: str) -> str:
     """The same, its colo-peer with more properties and a state file."""
-    return text.replace(",role=", f",state-file={folder}/{name}.state,{more},role=")
+    return text.replace(",role=", f",state-file={folder}/{name}.peer,{more},role=")
 
 
 def write_fences(folder: Path, one: Node, two: Node) -> None:
