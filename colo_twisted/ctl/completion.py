@@ -12,7 +12,8 @@ from click.shell_completion import BashComplete, CompletionItem, add_completion_
 
 from colo_twisted.ctl.console import Console, subcommand
 from colo_twisted.ctl.errors import Trouble
-from colo_twisted.ctl.settings import Setting, changeable_ids, object_ids, settings
+from colo_twisted.ctl.naming import ends
+from colo_twisted.ctl.settings import changeable_ids, object_ids, settings
 from colo_twisted.ctl.translate import Schema
 
 VARIABLE = "_COLO_CTL_COMPLETE"
@@ -103,13 +104,17 @@ def completion(ctx: click.Context, shell: str) -> None:
     click.echo(made(ctx.find_root().command, {}, "colo-ctl", VARIABLE).source())
 
 
-def asked(ctx: click.Context, command: str) -> Any:
-    """A command's answer, or None where there is no server, or none that will say."""
+def _from_server(ctx: click.Context, ask: Callable[[Any], list[Any]]) -> list[Any]:
+    """What a client is told, by one or several commands; nothing where there is no server, or none that will say."""
     try:
         with ctx.ensure_object(Console).client(_CONNECTING) as client:
-            return client.execute(command, timeout=_ANSWERING)
+            return ask(client) or []
     except Trouble:
-        return None
+        return []
+
+
+def _asked(ctx: click.Context, command: str) -> list[Any]:
+    return _from_server(ctx, lambda client: client.execute(command, timeout=_ANSWERING))
 
 
 def ids(ctx: click.Context, option: str, types: tuple[str, ...] = ()) -> list[str]:
@@ -117,21 +122,8 @@ def ids(ctx: click.Context, option: str, types: tuple[str, ...] = ()) -> list[st
     if option == "object":
         return _from_server(ctx, lambda client: object_ids(client, _ANSWERING, types))
     if option == "chardev":
-        return [chardev["label"] for chardev in asked(ctx, "query-chardev") or []]
-    chains = asked(ctx, "query-chain") or []
-    if option == "device":
-        return [chain["device"] for chain in chains if chain.get("device")]
-    guests = [chain["guest"] for chain in chains if chain.get("guest") not in (None, chain.get("device"))]
-    return [*(chain["netdev"] for chain in chains), *guests]
-
-
-def _from_server(ctx: click.Context, ask: Callable[[Any], list[str]]) -> list[str]:
-    """What several commands say; nothing where there is no server."""
-    try:
-        with ctx.ensure_object(Console).client(_CONNECTING) as client:
-            return ask(client)
-    except Trouble:
-        return []
+        return [chardev["label"] for chardev in _asked(ctx, "query-chardev")]
+    return [thing.id for thing in ends(_asked(ctx, "query-chain")) if thing.option == option]
 
 
 def items(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
@@ -155,23 +147,23 @@ def complete_changeable(ctx: click.Context, _: click.Parameter, incomplete: str)
 
 def complete_events(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Completes the names of events."""
-    return items(Schema(asked(ctx, "query-qmp-schema") or []).events(), incomplete)
+    return items(Schema(_asked(ctx, "query-qmp-schema")).events(), incomplete)
 
 
 def complete_arguments(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Completes NAME= of what the QMP command takes, with the value where that is one of a few words."""
-    takes = Schema(asked(ctx, "query-qmp-schema") or []).arguments(ctx.params.get("command") or "")
+    takes = Schema(_asked(ctx, "query-qmp-schema")).arguments(ctx.params.get("command") or "")
     return items((f"{name}={word}" for name, words in takes.items() for word in words or [""]), incomplete)
 
 
 def complete_commands(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Completes the names of QMP commands."""
-    return items(sorted(command["name"] for command in asked(ctx, "query-commands") or []), incomplete)
+    return items(sorted(command["name"] for command in _asked(ctx, "query-commands")), incomplete)
 
 
 def complete_types(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Completes the types of the option that 'what' names, as the server's schema has them."""
-    schema = Schema(asked(ctx, "query-qmp-schema") or [])
+    schema = Schema(_asked(ctx, "query-qmp-schema"))
     return items(schema.types(ctx.params.get("what") or "object"), incomplete)
 
 
@@ -181,10 +173,6 @@ def complete_settings(ctx: click.Context, _: click.Parameter, incomplete: str) -
 
     def ask(client: Any) -> list[str]:
         known = settings(client, id, _ANSWERING).get(id, [])
-        return [f"{setting.name}={text}" for setting in known for text in _choices(setting)]
+        return [f"{setting.name}={text}" for setting in known for text in setting.words or [setting.text]]
 
     return items(_from_server(ctx, ask), incomplete)
-
-
-def _choices(setting: Setting) -> list[str]:
-    return setting.words or [setting.text]

@@ -19,6 +19,10 @@ _NO_TYPE = re.compile(
 _NOT_THERE = re.compile(r"[Nn]ot found")
 
 
+OBJECTS = {"path": "/objects"}
+"""The arguments of qom-list that has all objects."""
+
+
 class Thing(NamedTuple):
     """``option`` is what makes it (object, chardev, netdev, device); ``type`` an object's type, else the same word."""
 
@@ -29,13 +33,8 @@ class Thing(NamedTuple):
 
 def things(client: Any) -> list[Thing]:
     """All that has an id, as far as the server says. Raises Trouble, but not Refused."""
-    objects = [
-        Thing("object", child["name"], child["type"][len("child<") : -1])
-        for child in _asked(client, "qom-list", {"path": "/objects"})
-        if str(child.get("type", "")).startswith("child<")
-    ]
     chardevs = [Thing("chardev", chardev["label"], "chardev") for chardev in _asked(client, "query-chardev")]
-    return [*objects, *chardevs, *_ends(_asked(client, "query-chain"))]
+    return [*objects(_asked(client, "qom-list", OBJECTS)), *chardevs, *ends(_asked(client, "query-chain"))]
 
 
 def _asked(client: Any, command: str, arguments: dict[str, Any] | None = None) -> Any:
@@ -45,7 +44,14 @@ def _asked(client: Any, command: str, arguments: dict[str, Any] | None = None) -
         return []
 
 
-def _ends(chains: Iterable[Any]) -> Iterator[Thing]:
+def objects(children: Iterable[Any]) -> list[Thing]:
+    """Those in an answer to qom-list of OBJECTS."""
+    found = (child for child in children if str(child.get("type", "")).startswith("child<"))
+    return [Thing("object", child["name"], child["type"][len("child<") : -1]) for child in found]
+
+
+def ends(chains: Iterable[Any]) -> Iterator[Thing]:
+    """The netdevs and devices in an answer to query-chain; the TAP that came with a device is no netdev of its own."""
     for chain in chains:
         yield Thing("netdev", chain["netdev"], "netdev")
         if chain.get("device"):

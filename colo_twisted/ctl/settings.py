@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from colo_twisted.ctl.errors import Refused
+from colo_twisted.ctl.naming import OBJECTS, objects
 
 CHANGEABLE = "; can be changed (qom-set)"
 """How a property's description in qom-list says so."""
@@ -51,13 +52,8 @@ def with_unit(text: str, takes: str) -> str:
 
 def object_ids(client: Any, timeout: float, types: tuple[str, ...] = ()) -> list[str]:
     """The ids of all objects, or of those of some types. Raises Trouble."""
-    children = client.execute("qom-list", {"path": "/objects"}, timeout=timeout)
-    wanted = {f"child<{type}>" for type in types}
-    return [
-        child["name"]
-        for child in children
-        if (child.get("type") in wanted if types else str(child.get("type", "")).startswith("child<"))
-    ]
+    known = objects(client.execute("qom-list", OBJECTS, timeout=timeout))
+    return [thing.id for thing in known if not types or thing.type in types]
 
 
 def settings(client: Any, id: str | None, timeout: float) -> dict[str, list[Setting]]:

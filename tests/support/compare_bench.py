@@ -188,6 +188,15 @@ class Bench:
         syn = segment(100, flags=SYN | ACK, port=port)
         assert self.both(syn) == [syn]
 
+    def fall_silent(self) -> None:
+        """Three connections of the primary's wait for the secondary in vain, one after the other."""
+        ports = (40000, 40001, 40002)
+        for port in ports:
+            self.open_connection(port)
+        for port in ports:
+            self.primary(segment(101, b"answer", port=port))
+            self.wait(TIMEOUT + 1)
+
     def remove(self, id: str = "comp0") -> list[bytes]:
         """What goes out with that."""
         before = len(self.o.packets)
