@@ -21,7 +21,10 @@ class ColoPeerProperties(Properties):
     chardev: str = prop(Reference("chardev"), "leads to the other process's colo-peer")
     role: str = prop(Choice("primary", "secondary"), "this process's")
     state_file: str | None = prop(
-        Text("a path"), "keeps over a restart who may speak, and how the last checkpoint ended", default=None, name="state-file"
+        Text("a path"),
+        "keeps over a restart who may speak, and how the last checkpoint ended",
+        default=None,
+        name="state-file",
     )
     interval: int = prop(Duration("ms", 1, 60_000), "between two heartbeats", default=100)
     timeout: int = prop(

@@ -150,7 +150,7 @@ def runs(sniffer: Process) -> list[tuple[str, float, float]]:
 @pytest.mark.parametrize("cable", CABLES)
 def test_one_cable_is_cut_for_a_while_and_the_primary_speaks_on(cable: str, seconds: float, tmp_path: Path) -> None:
     """As long as any channel lives in each direction nobody is taken for dead, unfenced or not."""
-    with a_pair(tmp_path, "alone=manual", "takeover=unfenced") as (lan, one, two), lan.sniffing() as sniffer:
+    with a_pair(tmp_path, "alone=manual", "takeover=unfenced") as (lan, one, _two), lan.sniffing() as sniffer:
         with under_way(lan, one) as transfers:
             lan.cut(cable)
             time.sleep(seconds)
@@ -161,7 +161,7 @@ def test_one_cable_is_cut_for_a_while_and_the_primary_speaks_on(cable: str, seco
 
 
 def test_all_cables_are_cut_and_never_two_speak(tmp_path: Path) -> None:
-    with a_pair(tmp_path, "alone=manual", "takeover=unfenced") as (lan, one, two), lan.sniffing() as sniffer:
+    with a_pair(tmp_path, "alone=manual", "takeover=unfenced") as (lan, one, _two), lan.sniffing() as sniffer:
         with under_way(lan, one) as transfers:
             lan.cut(*CABLES)
             check_end(transfers)
@@ -227,7 +227,7 @@ def test_what_closes_all_connections_between_them_is_no_death(tmp_path: Path) ->
 
 
 def test_a_cable_that_is_pulled_out_hands_over(tmp_path: Path) -> None:
-    with a_pair(tmp_path, "alone=manual", "takeover=auto") as (lan, one, two), lan.sniffing() as sniffer:
+    with a_pair(tmp_path, "alone=manual", "takeover=auto") as (lan, one, _two), lan.sniffing() as sniffer:
         with under_way(lan, one) as transfers:
             lan.switch.ip("link set lan-a down")
             check_end(transfers)
@@ -238,7 +238,7 @@ def test_a_cable_that_is_pulled_out_hands_over(tmp_path: Path) -> None:
 def test_a_guest_that_dies_hands_over(tmp_path: Path) -> None:
     """Its kernel lives on, and closes its connections: nobody must hear of that."""
     watched = f"guest-watch=pidfile:{tmp_path}/guest.pid"
-    with a_pair(tmp_path, f"alone=manual,{watched}", "takeover=auto") as (lan, one, two), lan.sniffing() as sniffer:
+    with a_pair(tmp_path, f"alone=manual,{watched}", "takeover=auto") as (lan, one, _two), lan.sniffing() as sniffer:
         (tmp_path / "guest.pid").write_text(f"{one.service.popen.pid}\n")
         time.sleep(0.5)
         with under_way(lan, one) as transfers:
