@@ -1,8 +1,8 @@
 """
 A program: which of a switch's ports frames of one address come in by, and when.
 
-``sniffer.py ADDRESS PORT...`` prints a line of JSON for each run of frames by one port without any by another: its port,
-the time of the first and of the last (monotonic, in seconds), and how many; the last run when it is told to end.
+``sniffer.py ADDRESS PORT...`` prints a line of JSON for each run of frames by one port without any by another: its
+port, the time of the first and of the last (monotonic, in seconds), and how many; the last run when it is told to end.
 """
 
 from __future__ import annotations

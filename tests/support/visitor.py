@@ -8,6 +8,7 @@ Prints JSON: how many ``connections`` it made, what was ``wrong``, and the ``slo
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import json
@@ -214,7 +215,7 @@ def shaking_hands(account: Account, address: str, ended: threading.Event) -> Non
     """One new connection after the other, so that at any time one is in its handshake."""
     number = 0
     while not ended.is_set():
-        account.visit(f"handshake {number}", lambda: mixed(address, number, 100))
+        account.visit(f"handshake {number}", functools.partial(mixed, address, number, 100))
         number += 1
 
 

@@ -213,17 +213,17 @@ def test_an_old_primary_that_is_started_anew_stays_shut(tmp_path: Path) -> None:
 def test_what_closes_all_connections_between_them_is_no_death(tmp_path: Path) -> None:
     """A tunnel that restarts, a firewall that forgets: each side's kernel sees the other's end close."""
     need("ss")
-    with a_pair(tmp_path, "alone=auto,direct=off", "takeover=auto,direct=off") as (lan, one, two):
-        with lan.sniffing() as sniffer, under_way(lan, one) as transfers:
-            for _ in range(3):
-                for port in (9003, 9004, 9005):
-                    one.host.run("ss", "-K", "state", "established", f"sport = :{port}")
-                time.sleep(0.5)
-            check_end(transfers)
-            one.wait_synced()
-            assert two.replica()["state"] == "synced"
-            assert lan.visit("in_a_row", 20, MB, 10)["wrong"] == []
-            assert {port for port, *_ in runs(sniffer)} == {"lan-a"}
+    pair = a_pair(tmp_path, "alone=auto,direct=off", "takeover=auto,direct=off")
+    with pair as (lan, one, two), lan.sniffing() as sniffer, under_way(lan, one) as transfers:
+        for _ in range(3):
+            for port in (9003, 9004, 9005):
+                one.host.run("ss", "-K", "state", "established", f"sport = :{port}")
+            time.sleep(0.5)
+        check_end(transfers)
+        one.wait_synced()
+        assert two.replica()["state"] == "synced"
+        assert lan.visit("in_a_row", 20, MB, 10)["wrong"] == []
+        assert {port for port, *_ in runs(sniffer)} == {"lan-a"}
 
 
 def test_a_cable_that_is_pulled_out_hands_over(tmp_path: Path) -> None:
