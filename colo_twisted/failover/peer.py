@@ -18,6 +18,7 @@ from colo_twisted.failover.acting import ACTS, Acting
 from colo_twisted.failover.arbiter import PRIMARY, SECONDARY, Policy, State
 from colo_twisted.failover.arbitration import MS, Arbitration
 from colo_twisted.failover.asking import Asking
+from colo_twisted.failover.condition import Condition
 from colo_twisted.failover.lookout import Lookout
 from colo_twisted.failover.messages import Message, Type
 from colo_twisted.failover.properties import ColoPeerProperties
@@ -25,7 +26,6 @@ from colo_twisted.failover.replica import NEW_STATE, OLD_STATE, Replica
 from colo_twisted.failover.standing import Standing
 from colo_twisted.failover.state import StateError, StateFile
 from colo_twisted.failover.talk import ColoPeerCounters, Talk
-from colo_twisted.failover.words import is_overtaken, why_lost, why_shut
 from colo_twisted.interfaces import ICheckpointed, IColoPeer, IMachine, IRetiring
 from colo_twisted.options.declare import ObjectType
 from colo_twisted.options.errors import StartError
@@ -59,11 +59,8 @@ class ColoPeer:
         self.announces = properties.announce
         self._takes_over = self.role == SECONDARY and properties.takeover != "manual"
         self._unfenced = [name for name in ("takeover", "alone") if getattr(properties, name) == "unfenced"]
-        self._strict = properties.takeover == "strict"
-        self._why_handed_over = ""
         self._was_overtaken = False
         self._by_word = False
-        self._why_taken_over = ""
         self._state = StateFile(properties.state_file)
         self.replica: Replica = self._made_replica(properties, machine)
         self._talk = Talk(self.id, machine.chardev(properties.chardev), self.counters, self._report, self)
@@ -76,9 +73,11 @@ class ColoPeer:
             properties.timeout / MS,
             self._state,
             self,
-            self._why_not,
+            lambda: self._condition.why_not,
             self._report,
         )
+        strict = properties.takeover == "strict"
+        self._condition = Condition(self.role, self._arbitration, self.replica, lambda: self.connected, strict)
         self._lookout = Lookout(
             properties,
             machine,
@@ -93,7 +92,7 @@ class ColoPeer:
             self.replica, self._arbitration, self._may_be_entitled, self.say, self.counters, self._report
         )
         self._arbitration.restore(self.role)
-        self.standing = Standing(self.id, machine, *self._condition)
+        self.standing = Standing(self.id, machine, *self._condition.replica)
         self._talk.attach()
 
     def _made_replica(self, properties: ColoPeerProperties, machine: IMachine) -> Replica:
@@ -133,8 +132,8 @@ class ColoPeer:
 
     @property
     def overtaken(self) -> bool:
-        """Whether the other side has gone on without this one, which must not speak any more."""
-        return is_overtaken(self._arbitration.arbiter)
+        """As Condition's."""
+        return self._condition.overtaken
 
     @property
     def bound(self) -> bool:
@@ -149,27 +148,11 @@ class ColoPeer:
     @property
     def hushed(self) -> tuple[str, str] | None:
         """As the interface says."""
-        arbiter = self._arbitration.arbiter
-        if self._arbitration.may_speak or self.role == SECONDARY:
-            return None
-        return ("shut", self._why_shut) if arbiter.state is State.SHUT else ("lost", why_lost(arbiter, None))
-
-    @property
-    def _condition(self) -> tuple[str, str]:
-        arbiter = self._arbitration.arbiter
-        if self.role == PRIMARY:
-            return "none", ""
-        if arbiter.state is State.LOST:
-            return "lost", why_lost(arbiter, self._why_not())
-        if arbiter.state is State.SHUT:
-            return "shut", self._why_shut
-        if self._has_taken_over:
-            return "taken-over", self._why_taken_over
-        return self.replica.condition(self.connected)
+        return self._condition.hushed
 
     def _look(self) -> None:
         self._arbitration.look()
-        self.standing.become(*self._condition)
+        self.standing.become(*self._condition.replica)
 
     # what the primary's comparer asks
 
@@ -206,7 +189,7 @@ class ColoPeer:
     def _guest_gone(self, why: str) -> None:
         """This side speaks no more, or couldn't: the other may go on without it."""
         before = self._arbitration.arbiter.state
-        self._why_handed_over = why
+        self._condition.why_handed_over = why
         self._arbitration.guest_died()
         if self._arbitration.arbiter.state is not before:
             self._report.warn(f"handing over: {why}")
@@ -223,9 +206,9 @@ class ColoPeer:
         self._lookout.beat(message)
         self._acting.beat()
         self._asking.beat()
-        self.standing.become(*self._condition)
+        self.standing.become(*self._condition.replica)
         if self.overtaken and not self._was_overtaken:
-            self._report.warn(f"{self._why_shut}: nothing of this side's guest leaves")
+            self._report.warn(f"{self._condition.why_shut}: nothing of this side's guest leaves")
         self._was_overtaken = self.overtaken
 
     def word(self, kind: Type) -> Message:
@@ -300,29 +283,21 @@ class ColoPeer:
             self._lookout.synced()
         if state is State.SHUT:
             self._shut()
-        elif state in (State.ALONE, State.TAKEN_OVER) or (before is State.SHUT and self._has_taken_over):
+        elif state in (State.ALONE, State.TAKEN_OVER) or (before is State.SHUT and self._condition.has_taken_over):
             self._asking.give_up()
-            self._why_taken_over = self._why_taken_over or f"the {self._other} is lost"
-            self.decided(self._why_taken_over)
+            self._condition.why_taken_over = self._condition.why_taken_over or f"the {self._other} is lost"
+            self.decided(self._condition.why_taken_over)
         if state is State.ALONE and not self._by_word:  # whoever is there comes as new
             self._talk.drop("this side has gone on without it")
         for watcher in list(self.gate_watchers):
             watcher()
-        self.standing.become(*self._condition)
-
-    @property
-    def _has_taken_over(self) -> bool:
-        return self.role == SECONDARY and self._arbitration.arbiter.kept.role == PRIMARY
+        self.standing.become(*self._condition.replica)
 
     def _shut(self) -> None:
         """Nothing of this side's guest leaves any more; a primary's comparer sees to that by itself."""
-        self._report.warn(f"{self._why_shut}: nothing of this side's guest leaves")
+        self._report.warn(f"{self._condition.why_shut}: nothing of this side's guest leaves")
         if self.role == SECONDARY:
             self.replica.shut()
-
-    @property
-    def _why_shut(self) -> str:
-        return why_shut(self._arbitration.arbiter, self._why_handed_over)
 
     def _warn_of_two(self) -> None:
         other = self._arbitration.arbiter.other
@@ -333,12 +308,6 @@ class ColoPeer:
                 " network; stop the one whose state is older",
                 kind="taken over",
             )
-
-    def _why_not(self) -> str | None:
-        """As ``why_not``, for a take-over that nobody has asked for."""
-        if self.replica.why_not is None and self._strict and (open_ones := self.replica.unprotected):
-            return f"{open_ones} connections are unprotected, and takeover=strict"
-        return self.replica.why_not
 
     @property
     def why_not(self) -> str | None:
@@ -353,7 +322,7 @@ class ColoPeer:
         """
         if self.role == SECONDARY:
             self.replica.take_over(reason)
-        self._why_taken_over = reason
+        self._condition.why_taken_over = reason
         self._by_word = True  # the other side, should it live, hears of that by this connection
         try:
             self._arbitration.word_of_operator()

@@ -1,0 +1,103 @@
+"""How a side stands, as its comparer and an operator hear it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from colo_twisted.failover.arbiter import PRIMARY, SECONDARY, Arbiter, State
+from colo_twisted.failover.arbitration import Arbitration
+from colo_twisted.failover.replica import Replica
+
+_NOT_HEARD = "the other side has not been heard since the start, and may speak (colo-ctl failover if it is off)"
+_OVERTAKEN = "the other side has taken over, or gone on alone, and this one must not speak any more"
+_CLASH = "the other side has the same right to speak: an operator must say which one goes on (colo-ctl failover)"
+
+
+class Condition:
+    """
+    Looks only.
+
+    @ivar why_handed_over: why this side's guest was given up, '' if it wasn't.
+    @ivar why_taken_over: why this side has gone on without the other, '' before.
+    """
+
+    def __init__(
+        self, role: str, arbitration: Arbitration, replica: Replica, is_connected: Callable[[], bool], strict: bool
+    ) -> None:
+        """
+        @param role: the configured one.
+        @param is_connected: whether the other process is there.
+        @param strict: whether unprotected connections are in the way of a take-over.
+        """
+        self.why_handed_over = ""
+        self.why_taken_over = ""
+        self._role = role
+        self._arbitration = arbitration
+        self._replica = replica
+        self._is_connected = is_connected
+        self._strict = strict
+
+    @property
+    def has_taken_over(self) -> bool:
+        """Whether this is a survivor that was made as the secondary."""
+        return self._role == SECONDARY and self._arbiter.kept.role == PRIMARY
+
+    @property
+    def overtaken(self) -> bool:
+        """Whether the other side has gone on without this one, which must not speak any more."""
+        other = self._arbiter.other
+        return self._arbiter.state is State.SHUT and other is not None and other.epoch > self._arbiter.kept.epoch
+
+    @property
+    def hushed(self) -> tuple[str, str] | None:
+        """While the primary's guest may not be heard: the replica's state for that, and why; else None."""
+        if self._role == SECONDARY or self._arbitration.may_speak:
+            return None
+        return ("shut", self.why_shut) if self._arbiter.state is State.SHUT else ("lost", self._why_lost(None))
+
+    @property
+    def replica(self) -> tuple[str, str]:
+        """As the secondary's side sees it, and why; 'none' on the primary, whose comparer knows."""
+        if self._role == PRIMARY:
+            return "none", ""
+        if self._arbiter.state is State.LOST:
+            return "lost", self._why_lost(self.why_not)
+        if self._arbiter.state is State.SHUT:
+            return "shut", self.why_shut
+        if self.has_taken_over:
+            return "taken-over", self.why_taken_over
+        return self._replica.condition(self._is_connected())
+
+    @property
+    def why_not(self) -> str | None:
+        """Why the secondary can't take over now by itself, in words; None if it can."""
+        if self._replica.why_not is None and self._strict and (open_ones := self._replica.unprotected):
+            return f"{open_ones} connections are unprotected, and takeover=strict"
+        return self._replica.why_not
+
+    @property
+    def why_shut(self) -> str:
+        """Of a side that is."""
+        if self._arbiter.other is None:
+            return _NOT_HEARD
+        if self.overtaken:
+            return _OVERTAKEN
+        return self.why_handed_over if self.why_handed_over and self._arbiter.other.role == SECONDARY else _CLASH
+
+    def _why_lost(self, why_not: str | None) -> str:
+        """Of a side that is; ``why_not``: why it can't take over."""
+        if self._arbiter.fencing:
+            waits = "the fence command runs"
+        elif why_not is not None:
+            waits = why_not
+        elif self._arbiter.policy.fences:
+            waits = "the fence command will be tried again"
+        else:
+            waits = "it waits for it, or for an operator: colo-ctl failover"
+        if self._arbiter.kept.role == PRIMARY:
+            return f"the secondary is silent, and might take over: nothing leaves; {waits}"
+        return f"the primary is silent; {waits}"
+
+    @property
+    def _arbiter(self) -> Arbiter:
+        return self._arbitration.arbiter
