@@ -112,6 +112,11 @@ class ColoPeer:
         return self._talk.incarnation
 
     @property
+    def role_now(self) -> str:
+        """As the interface says."""
+        return self._arbitration.arbiter.kept.role
+
+    @property
     def epoch(self) -> int:
         """Counts changes of who speaks; in each message."""
         return self._arbitration.arbiter.kept.epoch

@@ -74,6 +74,7 @@ class IColoPeer(IObject):
     """The other process of the pair, as the primary's comparer speaks to it."""
 
     role: str = Attribute("'primary' or 'secondary': this process's own.")
+    role_now: str = Attribute("The same, but of a survivor 'primary', also after its restart with a state file.")
     connected: bool = Attribute("Whether the other process has said hello.")
     watchers: list[Callable[[bool], None]] = Attribute(
         "Each is called with True when the other process has said hello, with False when it has gone or comes as new."

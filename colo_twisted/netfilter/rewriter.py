@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
 from colo_twisted.files import replace_file
-from colo_twisted.interfaces import Direction, ICheckpointed, IMachine, IRetiring
+from colo_twisted.interfaces import Direction, ICheckpointed, IColoPeer, IMachine, IRetiring
 from colo_twisted.link.properties import check_folder
 from colo_twisted.netfilter.base import Filter, FilterProperties
 from colo_twisted.options.declare import ObjectType, prop
@@ -194,9 +194,16 @@ class FilterRewriter(Filter):
         self.rewriter.following.expire(self._monotonic())
         self._look_after()
 
-    def open(self) -> None:
+    def start(self) -> None:
         """Take up the connections of the process before this one, if it has left any."""
         if self._table is None or not os.path.exists(self._table):
+            return
+        secondary = self._secondary
+        if secondary is not None:
+            self.report.warn(
+                f"the connections in {self._table} are not taken up: colo-peer '{secondary.id}' is a secondary's;"
+                " remove that file"
+            )
             return
         try:
             with open(self._table, "rb") as file:
@@ -207,6 +214,12 @@ class FilterRewriter(Filter):
             return
         self.rewriter.following.alone = True
         self.report.info(f"{len(self.rewriter.following)} connections taken up from {self._table}")
+
+    @property
+    def _secondary(self) -> IColoPeer | None:
+        """A colo-peer by which this guest is a replica: each connection is to be followed from its beginning."""
+        peers = self.machine.providers(IColoPeer)
+        return next((peer for peer in peers if peer.role_now == "secondary"), None)
 
     def _leave_table(self) -> None:
         if self._table is None or not self.rewriter.following.alone:

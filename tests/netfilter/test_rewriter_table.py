@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from twisted.logger import capturedLogs, formatEvent
 
-from tests.netfilter.test_rewriter import a_house, from_guest, last, opened
+from tests.netfilter.test_rewriter import CABLE, a_house, from_guest, last, opened
 from tests.support.house import House
 from tests.support.segments import Segment
 
@@ -57,3 +57,17 @@ def test_a_table_that_can_not_be_kept_is_said(tmp_path: Path) -> None:
     with capturedLogs() as logs:
         house.machine.stopService()
     assert sum("are not kept in" in (formatEvent(event) or "") for event in logs) == 1
+
+
+@pytest.mark.parametrize(("role", "is_taken_up"), [("secondary", False), ("primary", True)])
+def test_it_is_not_for_a_side_that_is_made_a_replica_again(table: Path, role: str, is_taken_up: bool) -> None:
+    survivor(table).machine.stopService()
+    with capturedLogs() as logs:
+        house = House(
+            f"{CABLE} -chardev fake,id=p -object colo-peer,id=cp0,chardev=p,role={role}"
+            f" -object filter-rewriter,id=rew0,netdev=hn0,table={table}"
+        ).start()
+    said = [text for event in logs if "not taken up" in (text := formatEvent(event) or "")]
+    assert table.exists() is not is_taken_up
+    assert (len(house.object("rew0").rewriter.following) > 0) is is_taken_up
+    assert bool(said) is not is_taken_up
