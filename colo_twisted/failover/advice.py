@@ -120,6 +120,17 @@ def lost(machine: Machine) -> Iterator[Problem]:
             )
 
 
+def unlike(machine: Machine) -> Iterator[Problem]:
+    """The two sides' configurations don't go together."""
+    for peer in machine.providers(IColoPeer):
+        if peer.unlike is not None:
+            yield Problem(
+                f"{peer.unlike}: the secondary can't follow (colo-peer '{peer.id}')",
+                "vnet headers must be carried at both ends or at neither: change the one side's configuration, and"
+                " start it anew",
+            )
+
+
 def primary_lost(machine: Machine) -> Iterator[Problem]:
     """The secondary waits for a word, or a fence."""
     for peer in machine.providers(IColoPeer):
@@ -339,6 +350,7 @@ _FINDERS: tuple[Callable[[Machine], Iterator[Problem]], ...] = (
     cut_off,
     two_speakers,
     lost,
+    unlike,
     primary_lost,
     shut,
     invalid,

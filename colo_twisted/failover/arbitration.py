@@ -61,6 +61,7 @@ class Arbitration:
     @ivar arbiter: how this side stands.
     @ivar secret: what this side's beats on the data channels bear.
     @ivar knows: the incarnation of the other side, 0 before its first word.
+    @ivar headers: gives this side's Message.headers.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Arbitration:
         @param why_not: as Arbiter's.
         """
         self.knows = 0
+        self.headers: Callable[[], int] = lambda: 0
         self.secret = secrets.token_bytes(SECRET_SIZE)
         self.fence = fence
         self._reactor = reactor
@@ -140,6 +142,7 @@ class Arbitration:
             takes_over=self._policy.takes_over,
             unfenced=self._policy.takeover == "unfenced",
             keeps=self._state.path is not None,
+            headers=self.headers(),
             timeout_ms=round(self._beats.timeout * MS),
             knows=self.knows,
             echo=beat.echo,

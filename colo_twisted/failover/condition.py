@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from colo_twisted.failover.arbiter import PRIMARY, SECONDARY, Arbiter, State
 from colo_twisted.failover.arbitration import Arbitration
+from colo_twisted.failover.properties import ColoPeerProperties
 from colo_twisted.failover.replica import Replica
 
 _NOT_HEARD = "the other side has not been heard since the start, and may speak (colo-ctl failover if it is off)"
@@ -22,20 +23,22 @@ class Condition:
     """
 
     def __init__(
-        self, role: str, arbitration: Arbitration, replica: Replica, is_connected: Callable[[], bool], strict: bool
+        self,
+        properties: ColoPeerProperties,
+        arbitration: Arbitration,
+        replica: Replica,
+        is_connected: Callable[[], bool],
     ) -> None:
         """
-        @param role: the configured one.
         @param is_connected: whether the other process is there.
-        @param strict: whether unprotected connections are in the way of a take-over.
         """
         self.why_handed_over = ""
         self.why_taken_over = ""
-        self._role = role
+        self._role = properties.role
         self._arbitration = arbitration
         self._replica = replica
         self._is_connected = is_connected
-        self._strict = strict
+        self._strict = properties.takeover == "strict"
 
     @property
     def has_taken_over(self) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from colo_twisted.failover.arbiter import SECONDARY
+from colo_twisted.failover.arbiter import PRIMARY, SECONDARY
 from colo_twisted.failover.arbitration import MS, Arbitration
 from colo_twisted.failover.closing import Closing
 from colo_twisted.failover.fence import Fence, FenceCounters, Victim, address_of
 from colo_twisted.failover.guest_watch import GuestWatch
 from colo_twisted.failover.messages import Message
 from colo_twisted.failover.properties import ColoPeerProperties
-from colo_twisted.failover.ways import Ways
+from colo_twisted.failover.ways import Ways, unlike
 from colo_twisted.interfaces import IChardev, ICheckpointed, IMachine, IMirror
 from colo_twisted.link.addresses import UNIXAddress
 from colo_twisted.reporting import Reporter
@@ -35,13 +35,16 @@ class Lookout:
         @param gone: called with the reason when this side's guest has died, or can reach the network no more.
         """
         self._machine = machine
+        self._report = report
         self._chardev = chardev
         self._arbitration = arbitration
         self._role = properties.role
         self._takes_over = properties.takeover != "manual"
         self._gone: Callable[[str], None] = gone
         self._address = ""  # the other side's, as it last was
+        self._their_headers = 0
         self._ways = Ways(machine, properties.role, arbitration.life, arbitration.overheard)
+        arbitration.headers = lambda: self._ways.headers
         self._closing = Closing(machine, _is_direct(properties, chardev), self._ended)
         self._guest = self._watching(properties, machine, report)
         if properties.fence is not None:
@@ -83,6 +86,19 @@ class Lookout:
         self._ways.secret = hello.nonce
         if self._chardev.peer is not None:
             self._address = address_of(self._chardev.peer)
+        self.heard(hello)
+
+    def heard(self, word: Message) -> None:
+        """The other side has said how it stands."""
+        self._their_headers = word.headers
+        if self.unlike is not None:
+            self._report.warn(f"{self.unlike}: the secondary can't follow before they are alike", kind="unlike")
+
+    @property
+    def unlike(self) -> str | None:
+        """What of the two sides' configurations doesn't go together, in words, or None."""
+        mine, theirs = self._ways.headers, self._their_headers
+        return unlike(mine, theirs) if self._role == PRIMARY else unlike(theirs, mine)
 
     def synced(self) -> None:
         """How the channels end counts from now on."""
@@ -96,7 +112,9 @@ class Lookout:
 
     @property
     def can_take_over(self) -> bool:
-        """Whether this side's guest is there, as far as it is watched, and reaches the network, if it needs to."""
+        """Whether this side's guest hears and is heard: by the other side, and by the network, if it needs to."""
+        if self.unlike is not None:
+            return False
         return (self._guest is None or self._guest.present) and not (self._takes_over and self._cables_out)
 
     @property

@@ -30,8 +30,11 @@ All numbers are big-endian. The types, their numbers and bodies:
 
 A word is: role (1) and role when the two were last synced (1): 1 primary, 2 secondary, and for the second 0 never;
 flags (1): 1 it has gone on alone since, 2 as a secondary it takes over without an operator, 4 and without a fence, 8 it
-has a state file; 0 (1); its timeout in milliseconds (4); the incarnation of the other side that it knows, or 0 (8);
-the highest number of a beat of that one's that has come, or 0 (8).
+has a state file; vnet headers (1), below; its timeout in milliseconds (4); the incarnation of the other side that it
+knows, or 0 (8); the highest number of a beat of that one's that has come, or 0 (8).
+
+Vnet headers: 1 its end of the mirror's channel carries none, 2 carries them; 4 and 8 the same for the channel of the
+secondary's output; neither of two: it has no such channel, or several that differ.
 
 A list begins with one byte: 0 it ends with this message, 1 the next message of that type and number goes
 on with it, 2 (UNPROTECTED only, and no entries) all connections that are open. Only lists of one type and
@@ -62,7 +65,7 @@ _header = struct.Struct(">4sBBQQQ")
 HEADER_SIZE = _header.size
 MOST_LIST_BYTES = MAX_FRAME - HEADER_SIZE - 1  # of a list's entries, in one message
 _offsets = struct.Struct(">II")
-_word = struct.Struct(">BBBxIQQ")
+_word = struct.Struct(">BBBBIQQ")
 _SOLO, _TAKES_OVER, _UNFENCED, _KEEPS = 1, 2, 4, 8
 
 _LAST, _MORE, _ALL = 0, 1, 2
@@ -118,6 +121,7 @@ class Message:
     takes_over: bool = False
     unfenced: bool = False
     keeps: bool = False
+    headers: int = 0
     timeout_ms: int = 0
     knows: int = 0
     echo: int = 0
@@ -167,7 +171,8 @@ def _word_of(message: Message) -> bytes:
     flags = _SOLO * message.solo | _TAKES_OVER * message.takes_over | _UNFENCED * message.unfenced
     flags |= _KEEPS * message.keeps
     was = _ROLE_NUMBERS.get(message.was, 0)
-    return _word.pack(_ROLE_NUMBERS[message.role], was, flags, message.timeout_ms, message.knows, message.echo)
+    role = _ROLE_NUMBERS[message.role]
+    return _word.pack(role, was, flags, message.headers, message.timeout_ms, message.knows, message.echo)
 
 
 def _unsigned(offsets: Offsets) -> tuple[int, int]:
@@ -310,7 +315,7 @@ def _one_byte(kind: int, body: bytes, allowed: Sequence[int] | None) -> int:
 
 def _read_word(kind: int, body: bytes) -> Mapping[str, object]:
     _check_size(kind, body, _word.size + NONCE_SIZE * (kind == Type.HELLO))
-    role, was, flags, timeout_ms, knows, echo = _word.unpack_from(body)
+    role, was, flags, headers, timeout_ms, knows, echo = _word.unpack_from(body)
     if role not in ROLES or was not in (0, *ROLES):
         raise MessageError(f"{_name(kind)} says {role} and {was} (allowed: 1 or 2, and 0 to 2)")
     return {
@@ -320,6 +325,7 @@ def _read_word(kind: int, body: bytes) -> Mapping[str, object]:
         "takes_over": bool(flags & _TAKES_OVER),
         "unfenced": bool(flags & _UNFENCED),
         "keeps": bool(flags & _KEEPS),
+        "headers": headers,
         "timeout_ms": timeout_ms,
         "knows": knows,
         "echo": echo,

@@ -76,8 +76,7 @@ class ColoPeer:
             lambda: self._condition.why_not,
             self._report,
         )
-        strict = properties.takeover == "strict"
-        self._condition = Condition(self.role, self._arbitration, self.replica, lambda: self.connected, strict)
+        self._condition = Condition(properties, self._arbitration, self.replica, lambda: self.connected)
         self._lookout = Lookout(
             properties,
             machine,
@@ -113,7 +112,6 @@ class ColoPeer:
 
     @property
     def role_now(self) -> str:
-        """As the interface says."""
         return self._arbitration.arbiter.kept.role
 
     @property
@@ -137,12 +135,18 @@ class ColoPeer:
 
     @property
     def overtaken(self) -> bool:
-        """As Condition's."""
         return self._condition.overtaken
 
     @property
+    def unlike(self) -> str | None:
+        return self._lookout.unlike if self.connected else None
+
+    @property
+    def why_not(self) -> str | None:
+        return self.replica.why_not
+
+    @property
     def bound(self) -> bool:
-        """As the interface says."""
         return self._arbitration.arbiter.bound
 
     @property
@@ -152,7 +156,6 @@ class ColoPeer:
 
     @property
     def hushed(self) -> tuple[str, str] | None:
-        """As the interface says."""
         return self._condition.hushed
 
     def _look(self) -> None:
@@ -248,6 +251,7 @@ class ColoPeer:
         self._arbitration.life()
         if message.type == Type.HEARTBEAT:
             self._arbitration.heard(message)
+            self._lookout.heard(message)
             self._asking.offer()
             self._look()
         elif message.type == Type.HAND_OVER:
@@ -313,11 +317,6 @@ class ColoPeer:
                 " network; stop the one whose state is older",
                 kind="taken over",
             )
-
-    @property
-    def why_not(self) -> str | None:
-        """Why this side can't take over now and what to do, in one line, or None."""
-        return self.replica.why_not
 
     def go_on(self, reason: str) -> None:
         """

@@ -10,6 +10,10 @@ from colo_twisted.interfaces import IChardev, IComparer, IMachine, IMirror, IWay
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.beats import beat_packet, without_beats
 
+# a word's ``headers``: where a channel's two bits are, and what they say
+_MIRROR, _OUTPUT = 0, 2
+_PLAIN, _VNET = 1, 2
+
 
 class Ways:
     """
@@ -45,6 +49,17 @@ class Ways:
         """Those that lead to the other process."""
         return [chardev for known in self._known for chardev in known.chardevs]
 
+    @property
+    def headers(self) -> int:
+        """Which of them carry vnet headers, as a Message's ``headers``."""
+        found: dict[int, set[int]] = {_MIRROR: set(), _OUTPUT: set()}
+        for chardev in self.chardevs:
+            front_end = chardev.front_end
+            if front_end is not None:
+                sends = front_end.receive is None
+                found[_MIRROR if sends is self._is_primary else _OUTPUT].add(_VNET if front_end.vnet_hdr else _PLAIN)
+        return sum(kinds.pop() << at for at, kinds in found.items() if len(kinds) == 1)
+
     def leave(self) -> None:
         for known in self._known:
             known.overhear = None
@@ -68,3 +83,16 @@ class Ways:
         for beat in beats:
             self._heard(*beat)
         return rest
+
+
+def unlike(primary: int, secondary: int) -> str | None:
+    """Of two words' ``headers``: which channel's ends differ, in words; None if none does."""
+    for at, here, there in (
+        (_MIRROR, "filter-mirror", "filter-redirector with indev"),
+        (_OUTPUT, "colo-compare", "filter-redirector with outdev"),
+    ):
+        mine, theirs = primary >> at & 3, secondary >> at & 3
+        if {mine, theirs} == {_PLAIN, _VNET}:
+            on, off = ("on", "off") if mine == _VNET else ("off", "on")
+            return f"vnet_hdr_support is {on} at the primary's {here} and {off} at the secondary's {there}"
+    return None

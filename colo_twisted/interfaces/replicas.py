@@ -81,6 +81,7 @@ class IColoPeer(IObject):
     )
 
     bound: bool = Attribute("Whether the secondary would take this primary for dead, were it not heard.")
+    unlike: str | None = Attribute("What of the two configurations doesn't go together, in words, or None.")
     may_speak: bool = Attribute("Whether the primary's guest may be heard by the network now.")
     hushed: tuple[str, str] | None = Attribute("While it may not: the replica's state for that, and why; else None.")
     gate_watchers: list[Callable[[], None]] = Attribute("Each is called when these two may have changed.")
