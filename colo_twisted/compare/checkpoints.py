@@ -204,6 +204,9 @@ class Checkpoints:
             self._make()
         elif not self._peer.connected:
             self._fail("the colo-peer is not connected")
+        elif len(self._hooks.offsets()) > self._peer.most_offsets:
+            too_many = f"this side's filter-rewriter rewrites more than {self._peer.most_offsets} connections"
+            self._fail(f"{too_many} that it took over: try again when fewer are left", unchanged=True)
         else:
             self._nonce = secrets.token_bytes(NONCE_SIZE)
             self._enter(Phase.BEGINNING)

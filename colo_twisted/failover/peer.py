@@ -20,7 +20,7 @@ from colo_twisted.failover.arbitration import MS, Arbitration
 from colo_twisted.failover.asking import Asking
 from colo_twisted.failover.condition import Condition
 from colo_twisted.failover.lookout import Lookout
-from colo_twisted.failover.messages import Message, Type
+from colo_twisted.failover.messages import MOST_ENTRIES, Message, Type
 from colo_twisted.failover.properties import ColoPeerProperties
 from colo_twisted.failover.replica import NEW_STATE, OLD_STATE, Replica
 from colo_twisted.failover.standing import Standing
@@ -45,6 +45,8 @@ class ColoPeer:
     @ivar replica: a secondary's guest: whether it is the primary's equal.
     @ivar standing: how this side stands.
     """
+
+    most_offsets = MOST_ENTRIES
 
     def __init__(self, properties: ColoPeerProperties, machine: IMachine) -> None:
         self.id = properties.id

@@ -109,6 +109,8 @@ class IColoPeer(IObject):
     def begin(number: int, nonce: bytes) -> Deferred[bool]:
         """A checkpoint begins: it stops its guest and answers; fires as for name_unprotected."""
 
+    most_offsets: int = Attribute("So many connections' offsets done can carry.")
+
     def done(number: int, offsets: Mapping[bytes, Offsets]) -> Deferred[bool]:
         """The checkpoint is made: it lets its guest go on and answers; fires as for name_unprotected."""
 

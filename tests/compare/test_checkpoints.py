@@ -58,6 +58,7 @@ class FakePeer:
 
     def __init__(self, said: list[object]) -> None:
         self.connected = True
+        self.most_offsets = 2
         self.watchers: list[Callable[[bool], None]] = []
         self.at_once = False
         self.nonces: list[bytes] = []
@@ -467,6 +468,18 @@ def test_without_its_peer_there_is_none(comparer: Comparer) -> None:
     comparer.diverges()
     assert comparer.new == [("failed", "the colo-peer is not connected")]
     assert comparer.is_idle
+
+
+def test_more_offsets_than_can_be_carried_stop_none(comparer: Comparer) -> None:
+    """Before the secondary's guest is touched: it follows what it followed."""
+    comparer.offsets = {bytes([key]): Offsets(key, 0) for key in range(3)}
+    comparer.diverges()
+    ((outcome, why),) = comparer.new
+    assert outcome == "failed"
+    assert "rewrites more than 2 connections" in str(why)
+    del comparer.offsets[b"\0"]
+    comparer.diverges()
+    assert comparer.new == ["BEGIN 2"]
 
 
 def test_a_request_during_one_that_fails_leads_to_another(comparer: Comparer) -> None:

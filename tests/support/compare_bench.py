@@ -35,6 +35,7 @@ class FakePeer:
 
     role = "primary"
     may_speak = True
+    most_offsets = 1 << 20
     bound = False
     hushed: tuple[str, str] | None = None
     why_not = None
