@@ -86,6 +86,9 @@ def resume(
         run = _Run(console, client, planned)
         try:
             run.go(timeout)
+            if planned.fence is not None:
+                fence = f"fence={said(planned.fence)} is kept"
+                click.echo(f"{fence}: it must switch off the new secondary's host now (else --peer)", err=True)
             missing = [] if no_wait else run.wait_synced(timeout)
         finally:
             if console.json:

@@ -91,13 +91,14 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """``last`` lets the guest's output into the comparer. ``again``: the line that says the same a second time."""
+    """``last`` lets the guest's output into the comparer; ``fence`` is the old colo-peer's that the new one has."""
 
     netdev: str
     removals: list[Step]
     additions: list[Step]
     last: Step
-    again: str
+    again: str  # the line that says the same a second time
+    fence: str | None = None
 
 
 def plan(seen: Seen, wishes: Wishes) -> Plan:
@@ -113,13 +114,14 @@ def plan(seen: Seen, wishes: Wishes) -> Plan:
         raise Trouble(f"colo-peer {said(left.kept_peer)} is there and stays: --peer is for a new one")
     names = _Names(thing.id for thing in seen.things if thing.id not in left.gone)
     parts = _Parts(chain, left.kept_peer, vnet, names)
-    again = _again(wishes, hosts, ports, vnet, passed_on if left.kept_peer is None else [])
+    given = passed_on if left.kept_peer is None else []
     return Plan(
         chain["netdev"],
         left.removals,
         [*parts.chardevs(hosts, ports), *parts.objects(passed_on, compare), *parts.switches[:-1]],
         parts.switches[-1],
-        again,
+        _again(wishes, hosts, ports, vnet, given),
+        dict(given).get("fence") if wishes.peer is None else None,
     )
 
 

@@ -42,7 +42,13 @@ def test_a_survivor_becomes_a_primary_whose_redirectors_are_switched_on_last() -
     assert lines[0] == "removed object f2"
     assert lines[FIRST] == "added chardev mirror0"
     assert lines[-2:] == ["redire1: status is on now", "synced (waited 0 s)"]
-    assert shown.stderr == ""
+
+
+@pytest.mark.parametrize(("more", "is_said"), [([], True), (["--peer", "fence=/etc/colo/other"], False)])
+def test_a_command_that_fences_whoever_was_there_before_is_named(more: list[str], is_said: bool) -> None:
+    shown = Resumable().run("resume", *LISTEN, *more)
+    kept = "fence=/etc/colo/fence 'a host', b is kept: it must switch off the new secondary's host now (else --peer)"
+    assert shown.stderr.splitlines() == [kept] * is_said
 
 
 def test_what_is_ordered_is_typed() -> None:
@@ -79,14 +85,14 @@ def test_progress_is_told_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(colo_twisted.ctl.resume, "is_terminal", lambda stream: stream is sys.stderr)
     shown = Resumable("joining", "joining", "joining", "synced").run("resume", *LISTEN)
-    assert shown.stderr == "waiting for synced: state is joining\n"
+    assert shown.stderr.splitlines()[-1] == "waiting for synced: state is joining"
 
 
 def test_a_secondary_that_does_not_come_in_time_may_come_later() -> None:
     server = Resumable("joining")
     shown = server.run("resume", *LISTEN, "--timeout", "3", "--json")
     assert shown.exit_code == 4
-    assert shown.stderr == "colo-ctl: not synced within 3 s: state is joining\n"
+    assert shown.stderr.splitlines()[-1] == "colo-ctl: not synced within 3 s: state is joining"
     assert json.loads(shown.stdout)["missing"] == ["state is joining"]
     assert server.clock.now() == NOON + 3
     assert server.there >= {*ADDED}
