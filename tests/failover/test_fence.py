@@ -193,6 +193,9 @@ def test_what_the_command_says_is_logged(fencing: Fencing) -> None:
 
 
 def test_it_is_told_who_is_to_be_fenced_and_why(fencing: Fencing, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("COLO_"):
+            monkeypatch.delenv(name)  # what these tests themselves are told
     monkeypatch.setenv("COLO_PEER", "of another time")
     process = fencing.want()
     assert {name: value for name, value in process.environment.items() if name.startswith("COLO_")} == {

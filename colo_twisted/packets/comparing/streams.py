@@ -242,7 +242,12 @@ class StreamFlow(ByteQueue):
             verdict = self._judge_fin(add(held.seq, held.length))
             if verdict != EQUAL:
                 return verdict
-        if flags & RST and self.secondary_rst_since == NEVER and self.secondary_fin_since == NEVER:
+        if (
+            flags & RST
+            and self.secondary_rst_since == NEVER
+            # one guest may have closed in time; but what comes before the secondary's FIN is not to be cut off
+            and (self.secondary_fin_since == NEVER or before(held.seq, self.secondary_fin_at))
+        ):
             return WAIT
         return EQUAL if self.may_acknowledge(held) else WAIT
 

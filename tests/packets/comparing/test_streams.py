@@ -262,6 +262,25 @@ def test_an_rst_has_its_counterpart(primary_first: bool, theirs: Segment) -> Non
     assert bench.comparer.flows.all() == []
 
 
+@pytest.mark.parametrize("primary_first", [True, False])
+def test_an_rst_in_place_of_what_the_secondary_has_sent_waits(primary_first: bool) -> None:
+    """The guest's service was killed before it had read all: its kernel resets, the other one answers and closes."""
+    bench = opened()
+    theirs = (DATA, LAST.but(seq=MINE + len(DATA.payload)))
+    sides = (bench.primary, (ABORT,)), (bench.secondary, theirs)
+    for send, segments in sides if primary_first else sides[::-1]:
+        assert send(*segments) == []
+    bench.wait(TIMEOUT + 0.2)
+    assert bench.kinds == ["unmatched"]
+
+
+def test_an_rst_behind_all_that_the_secondary_has_sent_passes_for_its_fin() -> None:
+    bench = opened()
+    bench.secondary(DATA, LAST.but(seq=MINE + len(DATA.payload)))
+    abort = ABORT.but(seq=MINE + len(DATA.payload))
+    assert bench.primary(DATA, abort) == [DATA, abort]
+
+
 def test_a_fin_passes_where_the_secondary_has_reset() -> None:
     bench = opened()
     bench.secondary(ABORT)
