@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
@@ -82,6 +83,8 @@ def makeService(options: Options) -> IService:
         raise
     if options.twistd is None:
         return machine
+    # else no timer runs for a while once the wall clock is set back
+    reactor.seconds = time.monotonic  # type: ignore[method-assign]
     service = _TwistdService(options.twistd)
     signals = _Signals(reactor)
     machine.on_quit = signals.stop

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 PRIMARY, SECONDARY = "primary", "secondary"
+NOBODY, ANYBODY = 0, 1  # as a partner; a side's own number is above
 
 
 class State(enum.Enum):
@@ -44,7 +45,8 @@ class Event(enum.Enum):
     UNFENCED = "the other is silent, and the configuration says that this is enough"
     FENCED = "the fence command says that the other is off"
     WORD = "an operator says that the other is lost"
-    GUEST_DIED = "this side's guest has died"
+    GUEST_DIED = "this side's guest has died, or its cable is out"
+    RECOVERED = "that is mended, and the other, which knows, can't take over"
 
 
 @dataclass(frozen=True)
@@ -54,16 +56,19 @@ class Kept:
 
     @ivar role: the side's; that of a secondary that has taken over is 'primary'.
     @ivar epoch: counts changes of who speaks; of two that meet the higher one is right.
-    @ivar partner: whether there was another side ever since.
+    @ivar partner: the ``side`` of the other when they were last synced; ANYBODY if that one would not have taken over
+        by itself; NOBODY before.
     @ivar solo: whether it has gone on without the other since they were last synced.
     @ivar was: its role when they were last synced, '' before.
+    @ivar side: a random number that tells this side, as long as its state file is kept, from others.
     """
 
     role: str
     epoch: int = 0
-    partner: bool = False
+    partner: int = NOBODY
     solo: bool = False
     was: str = ""
+    side: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,8 @@ class Other:
     The other side, by its own word.
 
     ``takes_over``: whether it may, as a secondary, without an operator; ``unfenced``: and without a fence.
+    ``given_up``: which time it is that its guest has died, 0 while it hasn't; ``declined``: the same of this side's,
+    where the other can't take over for that.
     """
 
     role: str
@@ -80,6 +87,9 @@ class Other:
     was: str
     takes_over: bool
     unfenced: bool
+    side: int = ANYBODY
+    given_up: int = 0
+    declined: int = 0
 
 
 @dataclass(frozen=True)
@@ -136,6 +146,7 @@ TABLE: tuple[Row, ...] = (
     *_rows(PRIMARY, "shut joining synced lost", Event.WORD, State.ALONE, solo=True),
     *_rows(PRIMARY, "joining synced lost alone taken-over", Event.OVERRULED, State.SHUT),
     *_rows(PRIMARY, "synced lost", Event.GUEST_DIED, State.SHUT),
+    *_rows(PRIMARY, "shut", Event.RECOVERED, State.JOINING),
     # a secondary
     *_rows(SECONDARY, "joining", Event.ENTITLED, State.SYNCED),
     *_rows(SECONDARY, "lost", Event.CONFIRMED, State.SYNCED),
@@ -160,6 +171,8 @@ class Arbiter:
     @ivar other: the other side by its newest word, or None while this process has heard none.
     @ivar fencing: whether the fence command is to run, or runs: nothing is said to the other side meanwhile and
         nothing that it says is heard, so that it can't go on just when it is being switched off.
+    @ivar given_up: which time it is that this primary's guest has died, 0 while it hasn't.
+    @ivar is_gone: whether the other side speaks no more, for sure, since it was last heard.
     """
 
     def __init__(
@@ -174,13 +187,16 @@ class Arbiter:
         self.state = State.JOINING
         self.other: Other | None = None
         self.fencing = False
+        self.given_up = 0
+        self.is_gone = False
+        self._times_given_up = 0
         self._keep = keep
         self._why_not = why_not
         self._only_waits = False  # shut since the start: the other side, if it was entitled, has forgotten that
 
     def start(self, speaks_already: bool = False) -> None:
         """Begin; a primary that had a partner is shut, unless it is solo, in a process that ``speaks_already``."""
-        if self.kept.role == PRIMARY and self.kept.partner and not (speaks_already and self.kept.solo):
+        if self.kept.role == PRIMARY and self.kept.partner != NOBODY and not (speaks_already and self.kept.solo):
             self.state = State.SHUT
             self._only_waits = True
 
@@ -195,6 +211,22 @@ class Arbiter:
         may_be_lost = self.kept.role == PRIMARY and self.state in (State.SYNCED, State.LOST)
         return may_be_lost and self.other is not None and self.other.takes_over
 
+    @property
+    def declined(self) -> int:
+        """The number of the other's giving up that this side can't take over for: to be said to it."""
+        if self.other is None or self.kept.role == PRIMARY or self.state is not State.JOINING:
+            return 0
+        return self.other.given_up
+
+    def is_stranger(self, other: Other) -> bool:
+        """Whether that is a secondary, but not the one that may take over yet: nothing is heard of it."""
+        waits = self.state in (State.SYNCED, State.LOST) or (self._only_waits and not self.kept.solo)
+        return (
+            (self.kept.role, other.role) == (PRIMARY, SECONDARY)
+            and waits
+            and self.kept.partner not in (NOBODY, ANYBODY, other.side)
+        )
+
     # what the other side says
 
     def meet(self, other: Other, renewed: bool, knows: bool, leased: bool) -> None:
@@ -205,13 +237,17 @@ class Arbiter:
         @param knows: it is meant for this process: what its sender said to one before this confirms nothing.
         @param leased: this side may speak for a while, as far as the heartbeats go.
         """
-        if self.fencing:
+        if self.fencing or self.is_stranger(other):
             return
         self.other = other
+        self.is_gone = False
         if renewed:
             self._take(Event.RENEWED)
         if self._is_overruled(other):
             self._take(Event.OVERRULED)
+            self._only_waits = False  # it stays shut, whatever becomes of the other
+        elif other.given_up and self.kept.role == SECONDARY:
+            self.closed()
         elif knows and (leased or self.kept.role == SECONDARY or self.state is not State.LOST):
             self._take(Event.CONFIRMED)
 
@@ -229,14 +265,14 @@ class Arbiter:
         """A primary is about to have new connections protected: whether it may say so."""
         if self.fencing or self.other is None or self.other.role != SECONDARY or self._row(Event.OFFERED) is None:
             return False
-        self._write(partner=True, solo=False, was=PRIMARY)
+        self._write(partner=self.other.side if self.other.takes_over else ANYBODY, solo=False, was=PRIMARY)
         return self._take(Event.OFFERED)
 
     def entitle(self) -> bool:
         """A secondary is told that new connections are protected: whether it takes that."""
         if self.fencing or self.other is None or self.other.role != PRIMARY or self._row(Event.ENTITLED) is None:
             return self.state is State.SYNCED and self.kept.role == SECONDARY
-        self._write(epoch=self.other.epoch, partner=True, solo=False, was=SECONDARY)
+        self._write(epoch=self.other.epoch, partner=self.other.side, solo=False, was=SECONDARY)
         return self._take(Event.ENTITLED)
 
     def revoke(self) -> None:
@@ -245,27 +281,40 @@ class Arbiter:
 
     # how the other side is lost
 
+    def lapse(self) -> None:
+        """The lease is over: the other might think that this side is silent, be that so or not."""
+        if self.bound:
+            self._take(Event.SILENT)
+
     def silent(self) -> None:
-        """Nothing is heard of it, or the lease is over."""
+        """Nothing is heard of it; to be said again for as long as that is so."""
         if self.kept.role == SECONDARY or self.bound:
             self._take(Event.SILENT)
-        self.decide()
+        self._decide()
 
     def closed(self) -> None:
-        """Its process is dead, or has said goodbye: it speaks no more."""
+        """
+        Its process is dead, or has said goodbye, or has given its guest up: it speaks no more.
+
+        To be said again: a secondary may be able to take over later.
+        """
+        self.is_gone = True
         if self.kept.role == PRIMARY or (self.policy.takes_over and self._why_not() is None):
-            self._take(Event.CLOSED)
+            if self._take(Event.CLOSED):
+                self.fencing = False
         else:
             self._take(Event.SILENT)
 
-    def decide(self) -> None:
-        """Do what the policy says of a side that has lost the other; again whenever ``why_not`` may have changed."""
+    def _decide(self) -> None:
+        """Do what the policy says of a side that has lost the other, if it can be done now."""
         if self.fencing:
             return
         if self.kept.role == PRIMARY:
             if self.state is State.LOST and self.policy.alone == "unfenced" and not self._other_is_unfenced:
                 self._take(Event.UNFENCED)
-            self.fencing = self.state in (State.LOST, State.SHUT) and self.policy.alone == "auto" and self.policy.fences
+            # after a restart only one that nobody has followed since: another may be further, and must not be fenced
+            may_fence = self.state is State.LOST or (self._only_waits and self.kept.solo)
+            self.fencing = may_fence and self.policy.alone == "auto" and self.policy.fences
         elif self.state is State.LOST and self._why_not() is None:
             if self.policy.takeover == "unfenced":
                 self._take(Event.UNFENCED)
@@ -289,8 +338,15 @@ class Arbiter:
         self._take(Event.WORD)
 
     def guest_died(self) -> None:
-        """This side's guest has died: the other takes over when it hears so."""
-        self._take(Event.GUEST_DIED)
+        """This side's guest has died, or can't be heard: the other takes over when it hears so."""
+        if self._take(Event.GUEST_DIED) and self.kept.role == PRIMARY:
+            self._times_given_up += 1
+            self.given_up = self._times_given_up
+
+    def recover(self) -> None:
+        """A guest is there that can be heard: it is, if the other side has heard that it wasn't, and can't help."""
+        if self.given_up and self.other is not None and self.other.declined == self.given_up:
+            self._take(Event.RECOVERED)
 
     # the table
 
@@ -304,9 +360,12 @@ class Arbiter:
             return False
         if row.solo:
             seen = 0 if self.other is None else self.other.epoch
-            self._write(role=PRIMARY, epoch=max(self.kept.epoch, seen) + 1, partner=True, solo=True)
+            partner = self.kept.partner or ANYBODY
+            self._write(role=PRIMARY, epoch=max(self.kept.epoch, seen) + 1, partner=partner, solo=True)
         self.state = row.goes
         self._only_waits = False
+        if row.goes is not State.SHUT:
+            self.given_up = 0
         return True
 
     def _write(self, **changes: object) -> None:

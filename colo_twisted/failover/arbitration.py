@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall
 
-from colo_twisted.failover.arbiter import PRIMARY, Arbiter, Kept, Other, Policy, State
+from colo_twisted.failover.arbiter import PRIMARY, SECONDARY, Arbiter, Kept, Other, Policy, State
 from colo_twisted.failover.heartbeats import Beat, Heartbeats
 from colo_twisted.failover.messages import Message, Type
 from colo_twisted.failover.state import StateError, StateFile
@@ -21,6 +21,7 @@ from colo_twisted.packets.beats import SECRET_SIZE
 from colo_twisted.reporting import Reporter
 
 MS = 1000
+LATE = 3  # intervals from one tick to the next after which this process has stood still
 _KEYS = tuple(field.name for field in dataclasses.fields(Kept))
 
 
@@ -53,6 +54,9 @@ class Owner(Protocol):
     def stands(self, before: State, state: State) -> None:
         """A transition was made."""
 
+    def may_speak_again(self) -> None:
+        """The lease was over without a transition, and is renewed."""
+
 
 class Arbitration:
     """
@@ -62,6 +66,7 @@ class Arbitration:
     @ivar secret: what this side's beats on the data channels bear.
     @ivar knows: the incarnation of the other side, 0 before its first word.
     @ivar headers: gives this side's Message.headers.
+    @ivar unlike: says in words what of the two configurations doesn't go together, or None.
     """
 
     def __init__(
@@ -85,6 +90,7 @@ class Arbitration:
         """
         self.knows = 0
         self.headers: Callable[[], int] = lambda: 0
+        self.unlike: Callable[[], str | None] = lambda: None
         self.secret = secrets.token_bytes(SECRET_SIZE)
         self.fence = fence
         self._reactor = reactor
@@ -98,22 +104,26 @@ class Arbitration:
         self._why_not = why_not
         self._beats = Heartbeats(timeout, monotonic())
         self._timer: IDelayedCall | None = None
+        self._ticked_at = monotonic()
         self.arbiter = Arbiter(Kept(""), policy, self._keep, why_not)
 
     # life
 
     def restore(self, role: str, speaks_already: bool = False) -> None:
-        """Go on from the state file, or begin as ``role``. Raises StateError: the file is of another version."""
+        """Go on from the state file, or begin as ``role``. Raises StateError: the file is not this side's."""
         values = {name: self._state.values[name] for name in _KEYS if name in self._state.values}
-        kept = Kept(**{"role": role, **values})
-        if any(not isinstance(getattr(kept, field.name), _type_of(field)) for field in dataclasses.fields(Kept)):
+        kept = Kept(**{"role": role, "side": random_side(), **values})
+        if not _is_sound(kept):
             raise StateError(f"{self._state.path} is no state file of this version: move it away")
+        if (role, kept.role) == (PRIMARY, SECONDARY):
+            raise StateError(f"{self._state.path} is a secondary's: move it away, or set role=secondary")
         self.arbiter = Arbiter(kept, self._policy, self._keep, self._why_not)
         self.arbiter.start(speaks_already)
 
     def start(self) -> None:
         """Begin to beat, and to wait for signs of life."""
         self._beats.sign_of_life(self._monotonic())
+        self._ticked_at = self._monotonic()
         self._tick()
 
     def stop(self) -> None:
@@ -144,17 +154,26 @@ class Arbitration:
             keeps=self._state.path is not None,
             headers=self.headers(),
             timeout_ms=round(self._beats.timeout * MS),
+            interval_ms=round(self._interval * MS),
             knows=self.knows,
             echo=beat.echo,
+            side=kept.side,
+            given_up=self.arbiter.given_up,
+            declined=self.arbiter.declined,
             epoch=kept.epoch,
-            nonce=self.secret if kind == Type.HELLO else b"",
+            nonce=self.secret,
         )
 
     def _tick(self) -> None:
         self._timer = self._reactor.callLater(self._interval, self._tick)
+        now = self._monotonic()
+        is_late, self._ticked_at = now - self._ticked_at > LATE * self._interval, now
         if not self.arbiter.fencing:
             self._owner.beat(self.word(Type.HEARTBEAT))
-        self.look()
+        if is_late:  # this process stood still: what the other said meanwhile is still to be read
+            self._look_at_lease()
+        else:
+            self.look()
 
     # what is heard
 
@@ -170,11 +189,14 @@ class Arbitration:
     def overheard(self, to: int, number: int, echo: int) -> None:
         """A beat has come by another way than colo-peer's connection."""
         if to == self._incarnation and not self.deaf:
+            could_speak = self.may_speak
             self._beats.take(Beat(number, echo), self._monotonic())
+            self._tell_lease(could_speak)
             self.look()
 
     def heard(self, message: Message) -> None:
         """A HELLO or a HEARTBEAT has come."""
+        could_speak = self.may_speak
         now = self._monotonic()
         renewed = message.incarnation != self.knows
         if renewed:
@@ -185,8 +207,16 @@ class Arbitration:
             self._beats.take(Beat(message.number, message.echo), now)
         else:
             self._beats.sign_of_life(now)
-        other = Other(message.role, message.epoch, message.solo, message.was, message.takes_over, message.unfenced)
-        self._do(lambda: self.arbiter.meet(other, renewed, knows, self.leased))
+        self._do(lambda: self.arbiter.meet(_other(message), renewed, knows, self.leased))
+        self._tell_lease(could_speak)
+
+    def _tell_lease(self, could_speak: bool) -> None:
+        if self.may_speak and not could_speak:
+            self._owner.may_speak_again()
+
+    def is_stranger(self, hello: Message) -> bool:
+        """As Arbiter's."""
+        return self.arbiter.is_stranger(_other(hello))
 
     # how it stands
 
@@ -203,20 +233,24 @@ class Arbitration:
     def look(self) -> None:
         """See whether the other side is silent, and do what is to be done then."""
         arbiter = self.arbiter
-        is_silent = self._beats.is_silent(self._monotonic())
-        if self.fence is not None and self.fence.pausing and arbiter.state in (State.LOST, State.SHUT):
-            return  # it may be heard meanwhile
-        if is_silent or (arbiter.bound and not self.leased):
-            self._do(arbiter.silent)
-        elif arbiter.state is State.LOST:
-            self._do(arbiter.decide)
+        self._look_at_lease()
+        if arbiter.is_gone:
+            self._do(arbiter.closed)
+        elif self._beats.is_silent(self._monotonic()):
+            is_known = arbiter.state in (State.LOST, State.SHUT)
+            if not (is_known and self.fence is not None and self.fence.pausing):  # else it may be heard meanwhile
+                self._do(arbiter.silent)
+
+    def _look_at_lease(self) -> None:
+        if self.arbiter.bound and not self.leased:
+            self._do(self.arbiter.lapse)
 
     # what happens
 
     def offer(self) -> bool:
         """As Arbiter's; not without a lease, where that is needed."""
         other = self.arbiter.other
-        if other is None or (other.takes_over and not self.leased):
+        if other is None or (other.takes_over and not self.leased) or self.unlike() is not None:
             return False
         return bool(self._do(self.arbiter.offer))
 
@@ -243,6 +277,10 @@ class Arbitration:
 
     def guest_died(self) -> None:
         self._do(self.arbiter.guest_died)
+
+    def recover(self) -> None:
+        """As Arbiter's."""
+        self._do(self.arbiter.recover)
 
     def fenced(self, is_off: bool) -> None:
         """The fence command has ended."""
@@ -276,5 +314,31 @@ class Arbitration:
         self._owner.stands(before, self.arbiter.state)
 
 
-def _type_of(field: dataclasses.Field[Any]) -> type:
-    return {"str": str, "int": int, "bool": bool}[str(field.type)]
+def random_side() -> int:
+    """A number for Kept.side."""
+    return secrets.randbits(63) | 2  # neither NOBODY nor ANYBODY
+
+
+def _other(word: Message) -> Other:
+    return Other(
+        word.role,
+        word.epoch,
+        word.solo,
+        word.was,
+        word.takes_over,
+        word.unfenced,
+        word.side,
+        word.given_up,
+        word.declined,
+    )
+
+
+def _is_sound(kept: Kept) -> bool:
+    """Whether what was in a file can have been written by this version."""
+    for field in dataclasses.fields(Kept):
+        value = getattr(kept, field.name)
+        if not isinstance(value, {"str": str, "int": int, "bool": bool}[str(field.type)]):
+            return False
+        if isinstance(value, int) and not 0 <= value < 1 << 63:
+            return False
+    return kept.role in (PRIMARY, SECONDARY) and kept.was in ("", PRIMARY, SECONDARY)

@@ -27,32 +27,37 @@ class Asking:
         self._is_open = is_open
         self._say = say
         self._requests = Requests()
-        self._unoffered: Message | None = None  # a PROTECT_NEW that may not be said yet
+        self._unoffered: list[Deferred[bool]] = []  # those who wait for a PROTECT_NEW that may not be said yet
         self._offers = 0  # how often one was
         self._beats = REPEAT_BEATS
 
     def name_unprotected(self, keys: Sequence[bytes] | None) -> Deferred[bool]:
-        """More than MOST_ENTRIES keys are all."""
+        """More than MOST_ENTRIES keys are all. That ends a protect_new that could not be said yet."""
         named = None if keys is None or len(keys) > MOST_ENTRIES else tuple(keys)
+        if named is None:
+            self._offer_nothing()
         return self._request(Message(Type.UNPROTECTED, keys=named))
 
     def protect_new(self) -> Deferred[bool]:
         """Said as soon as the secondary may be entitled by it."""
         if not self._is_open() and not self._arbitration.arbiter.bound:
             return succeed(False)
-        message = Message(Type.PROTECT_NEW, self._requests.next_number())
-        answer = self._requests.add(message)
-        self._unoffered = message
+        answer: Deferred[bool] = Deferred()
+        self._unoffered.append(answer)
         self.offer()
         return answer
 
     def offer(self) -> None:
-        """Say what could not be said yet, if it can now."""
-        message = self._unoffered
-        if message is not None and (self._arbitration.arbiter.state is State.SYNCED or self._arbitration.offer()):
-            self._unoffered = None
-            self._offers += 1
-            self._say(message)
+        """Say PROTECT_NEW for those who wait for that, if it can be said now: with a number of now, too."""
+        if not self._unoffered or not (self._arbitration.arbiter.state is State.SYNCED or self._arbitration.offer()):
+            return
+        waiting, self._unoffered = self._unoffered, []
+        self._offers += 1
+        self._request(Message(Type.PROTECT_NEW)).addCallback(_tell, waiting)
+
+    def _offer_nothing(self) -> None:
+        waiting, self._unoffered = self._unoffered, []
+        _tell(False, waiting)
 
     def begin(self, number: int, nonce: bytes) -> Deferred[bool]:
         return self._ask(Message(Type.BEGIN, number, nonce=nonce))
@@ -65,6 +70,7 @@ class Asking:
         return self._ask(Message(Type.ABORT, number, unchanged=unchanged))
 
     def invalidate(self, reason: str) -> Deferred[bool]:
+        self._offer_nothing()
         return self._request(Message(Type.INVALID, reason=reason)).addCallback(self._invalid_known, self._offers)
 
     def _invalid_known(self, is_there: bool, offers: int) -> bool:
@@ -91,7 +97,7 @@ class Asking:
 
     def give_up(self) -> None:
         """No answer will come: the secondary can't take over any more."""
-        self._unoffered = None
+        self._offer_nothing()
         self._requests.give_up()
 
     def beat(self) -> None:
@@ -104,5 +110,9 @@ class Asking:
         """Say all that is unanswered once more."""
         self._beats = REPEAT_BEATS
         for message in self._requests.unanswered():
-            if message is not self._unoffered:
-                self._say(message)
+            self._say(message)
+
+
+def _tell(is_there: bool, waiting: list[Deferred[bool]]) -> None:
+    for answer in waiting:
+        answer.callback(is_there)

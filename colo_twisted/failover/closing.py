@@ -29,7 +29,9 @@ class Closing:
         self._ended = ended
         self._watched: dict[str, IChardev] = {}
         self._doubtful = False
-        machine.events.subscribe(self._heard)
+
+    def start(self) -> None:
+        self._machine.events.subscribe(self._heard)
 
     def stop(self) -> None:
         self._machine.events.unsubscribe(self._heard)

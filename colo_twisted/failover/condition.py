@@ -6,11 +6,25 @@ from collections.abc import Callable
 
 from colo_twisted.failover.arbiter import PRIMARY, SECONDARY, Arbiter, State
 from colo_twisted.failover.arbitration import Arbitration
+from colo_twisted.failover.messages import Message
 from colo_twisted.failover.properties import ColoPeerProperties
 from colo_twisted.failover.replica import Replica
+from colo_twisted.failover.talk import Refusal
 
 _NOT_HEARD = "the other side has not been heard since the start, and may speak (colo-ctl failover if it is off)"
 _OVERTAKEN = "the other side has taken over, or gone on alone, and this one must not speak any more"
+_OUTDATED = (
+    "the other side, a secondary, has followed a later primary than this one, or this one's state-file was lost: an"
+    " operator must say whether this guest's state is the one to go on with (colo-ctl failover)"
+)
+_TWO_SECONDARIES = "the other process is a secondary too; one of them must be role=primary"
+_STRANGER = (
+    "another secondary is there than the one that may take over; if that one is off, an operator must say so (colo-ctl"
+    " failover)"
+)
+TWO_SPEAK = (
+    "a primary is there though this side has taken over, and only one of the two guests may speak to the network"
+)
 _CLASH = "the other side has the same right to speak: an operator must say which one goes on (colo-ctl failover)"
 
 
@@ -49,6 +63,11 @@ class Condition:
     def overtaken(self) -> bool:
         """Whether the other side has gone on without this one, which must not speak any more."""
         other = self._arbiter.other
+        return self._is_behind and other is not None and other.role == PRIMARY
+
+    @property
+    def _is_behind(self) -> bool:
+        other = self._arbiter.other
         return self._arbiter.state is State.SHUT and other is not None and other.epoch > self._arbiter.kept.epoch
 
     @property
@@ -69,7 +88,29 @@ class Condition:
             return "shut", self.why_shut
         if self.has_taken_over:
             return "taken-over", self.why_taken_over
-        return self._replica.condition(self._is_connected())
+        state, reason = self._replica.condition(self._is_connected())
+        if state == "synced" and self._arbiter.state is not State.SYNCED:
+            return "joining", self._why_not_entitled
+        return state, reason
+
+    @property
+    def _why_not_entitled(self) -> str:
+        if self._arbiter.declined:
+            return "the primary's guest can't be heard by the network, and this side's couldn't either"
+        return "this side's guest was gone, or couldn't be heard by the network"
+
+    @property
+    def two_speak(self) -> bool:
+        """Whether a primary is there though this side has taken over."""
+        other = self._arbiter.other
+        is_there = self._is_connected() and other is not None and other.role == PRIMARY
+        return is_there and self._arbiter.state is State.TAKEN_OVER
+
+    def refusal(self, hello: Message) -> Refusal | None:
+        """Whether nothing is to be taken from who says this hello."""
+        if hello.role == self._arbiter.kept.role == SECONDARY:
+            return Refusal(_TWO_SECONDARIES, False)
+        return Refusal(_STRANGER, True) if self._arbitration.is_stranger(hello) else None
 
     @property
     def why_not(self) -> str | None:
@@ -85,6 +126,8 @@ class Condition:
             return _NOT_HEARD
         if self.overtaken:
             return _OVERTAKEN
+        if self._is_behind:
+            return _OUTDATED
         return self.why_handed_over if self.why_handed_over and self._arbiter.other.role == SECONDARY else _CLASH
 
     def _why_lost(self, why_not: str | None) -> str:
@@ -93,13 +136,23 @@ class Condition:
             waits = "the fence command runs"
         elif why_not is not None:
             waits = why_not
-        elif self._arbiter.policy.fences:
+        elif self._fences:
             waits = "the fence command will be tried again"
         else:
             waits = "it waits for it, or for an operator: colo-ctl failover"
         if self._arbiter.kept.role == PRIMARY:
             return f"the secondary is silent, and might take over: nothing leaves; {waits}"
-        return f"the primary is silent; {waits}"
+        other = self._arbiter.other
+        if other is not None and other.given_up:
+            return f"the primary has handed over; {waits}"
+        return f"the primary is {'gone' if self._arbiter.is_gone else 'silent'}; {waits}"
+
+    @property
+    def _fences(self) -> bool:
+        """Whether the fence command is run by itself."""
+        policy = self._arbiter.policy
+        by_policy = policy.alone == "auto" if self._arbiter.kept.role == PRIMARY else policy.takes_over
+        return policy.fences and by_policy
 
     @property
     def _arbiter(self) -> Arbiter:

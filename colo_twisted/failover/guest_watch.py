@@ -6,19 +6,16 @@ A guest that was never seen is waited for: only one that was there can be gone.
 
 from __future__ import annotations
 
-import errno
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-from twisted.internet.interfaces import IReadDescriptor
-from twisted.python.failure import Failure
-from zope.interface import implementer
+from typing import Any
 
 from colo_twisted.checkpoint import program
 from colo_twisted.countdown import Countdown
 from colo_twisted.events import Event, NetdevStreamConnected, NetdevStreamDisconnected
+from colo_twisted.failover.processes import Ending, KernelProcesses, Processes
 from colo_twisted.interfaces import IMachine, INetdev
 from colo_twisted.netdev.stream import StreamNetdev
 from colo_twisted.netdev.tap import Tap
@@ -32,6 +29,7 @@ ANSWER_SECONDS = 2.0  # what the command may take
 MOST_UNANSWERED = 3  # runs that took longer, one after the other, and the guest is gone
 NO_PROGRAM = (126, 127)  # a shell's exit statuses for what could not be run: nobody's word
 MOST_PIDFILE = 64  # bytes that are read
+SAME_SECOND = 2.0  # seconds by which a process may be younger than its pidfile, as clocks go
 
 
 @dataclass(frozen=True)
@@ -94,74 +92,6 @@ def check(name: str, watched: Watched) -> None:
         raise OptionError(f"property '{name}': {watched.path} is a folder")
 
 
-class Processes(Protocol):
-    """What the kernel says of processes."""
-
-    def open(self, pid: int) -> int | None:
-        """
-        A descriptor that can be read from once the process has ended; None if the kernel gives none.
-
-        Raises ProcessLookupError: there is no such process.
-        """
-
-    def began(self, pid: int) -> int | None:
-        """When it began, as a number that tells it from a later one of the same pid; None if it has ended."""
-
-
-class KernelProcesses:
-    """pidfd_open(2) and proc(5)."""
-
-    def open(self, pid: int) -> int | None:
-        try:
-            return os.pidfd_open(pid)
-        except OSError as error:
-            if error.errno in (errno.ESRCH, errno.EINVAL):  # the latter: a thread's number, or none at all
-                raise ProcessLookupError from None
-            return None  # before Linux 5.3, forbidden by seccomp, too many open files
-
-    def began(self, pid: int) -> int | None:
-        try:
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                fields = file.read().rpartition(b")")[2].split()  # a name may hold blanks and parentheses
-        except (FileNotFoundError, ProcessLookupError):
-            return None
-        # the first thread may end before the others: only the last one's end is the process's
-        has_ended = fields[0] in (b"Z", b"X") and int(fields[17]) <= 1
-        return None if has_ended else int(fields[19])
-
-
-@implementer(IReadDescriptor)
-class _Ending:
-    """A process's descriptor on the reactor."""
-
-    def __init__(self, fd: int, reactor: Any, ended: Callable[[], None]) -> None:
-        self._fd = fd
-        self._reactor = reactor
-        self._ended = ended
-        reactor.addReader(self)
-
-    def fileno(self) -> int:
-        return self._fd
-
-    def logPrefix(self) -> str:
-        return "guest-watch"
-
-    def doRead(self) -> None:
-        self.close()
-        self._ended()
-
-    def connectionLost(self, reason: Failure) -> None:
-        """What the reactor calls where its poller reports the end as a hang-up."""
-        if self._fd >= 0:
-            self.doRead()
-
-    def close(self) -> None:
-        if self._fd >= 0:
-            self._reactor.removeReader(self)
-            os.close(self._fd)
-            self._fd = -1
-
-
 class _Way:
     """One way to watch; calls ``seen`` when the guest is there and ``gone`` with the reason when it is no more."""
 
@@ -193,8 +123,9 @@ class _ByPidfile(_Way):
         self._processes = processes
         self._pid = 0
         self._began: int | None = None  # of the process that is polled, where the kernel has no descriptor for it
-        self._ending: _Ending | None = None
+        self._ending: Ending | None = None
         self._said = ""
+        self._file_age = 0.0  # in seconds, when it was last read
 
     def stop(self) -> None:
         super().stop()
@@ -213,6 +144,10 @@ class _ByPidfile(_Way):
         pid = self._read()
         if pid is None:
             return
+        age = self._processes.age(pid)
+        if age is not None and age + SAME_SECOND < self._file_age:
+            self._say(f"process {pid} is younger than {self._path}, so it is another than that names")
+            return
         self._pid = pid
         try:
             fd = self._processes.open(pid)
@@ -221,7 +156,7 @@ class _ByPidfile(_Way):
             fd = began = None
         if fd is not None:
             self._next.end()
-            self._ending = _Ending(fd, self._machine.reactor, self._end)
+            self._ending = Ending(fd, self._machine.reactor, self._end)
         elif began is not None:
             self._began = began
         else:
@@ -235,6 +170,7 @@ class _ByPidfile(_Way):
             fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a fifo would make us wait
             try:
                 words = os.read(fd, MOST_PIDFILE).split()
+                self._file_age = time.time() - os.fstat(fd).st_mtime
             finally:
                 os.close(fd)
         except OSError as error:

@@ -11,7 +11,7 @@ from colo_twisted.failover.closing import Closing
 from colo_twisted.failover.fence import Fence, FenceCounters, Victim, address_of
 from colo_twisted.failover.guest_watch import GuestWatch
 from colo_twisted.failover.messages import Message
-from colo_twisted.failover.properties import ColoPeerProperties
+from colo_twisted.failover.properties import LEAST_BEATS, ColoPeerProperties
 from colo_twisted.failover.ways import Ways, unlike
 from colo_twisted.interfaces import IChardev, ICheckpointed, IMachine, IMirror
 from colo_twisted.link.addresses import UNIXAddress
@@ -40,11 +40,14 @@ class Lookout:
         self._arbitration = arbitration
         self._role = properties.role
         self._takes_over = properties.takeover != "manual"
+        self._interval, self._timeout = properties.interval, properties.timeout
         self._gone: Callable[[str], None] = gone
         self._address = ""  # the other side's, as it last was
-        self._their_headers = 0
+        self._their_word: Message | None = None
+        self._started = False
         self._ways = Ways(machine, properties.role, arbitration.life, arbitration.overheard)
         arbitration.headers = lambda: self._ways.headers
+        arbitration.unlike = lambda: self.unlike
         self._closing = Closing(machine, _is_direct(properties, chardev), self._ended)
         self._guest = self._watching(properties, machine, report)
         if properties.fence is not None:
@@ -57,48 +60,75 @@ class Lookout:
                 counters,
                 report,
             )
-        machine.object_watchers.append(self._ways.look)
 
     def _watching(self, properties: ColoPeerProperties, machine: Any, report: Reporter) -> GuestWatch | None:
         if properties.guest_watch is None:
             return None
-        return GuestWatch(properties.guest_watch, machine, machine.netdevs, self._gone, report)
+        return GuestWatch(properties.guest_watch, machine, machine.netdevs, self._guest_gone, report)
+
+    def _guest_gone(self, why: str) -> None:
+        self._gone(why)
+        if self._guest is not None and self._started:
+            self._guest.start()  # another one may come in its place
 
     def _victim(self) -> Victim:
         return Victim(self._role, self._address, self._arbitration.arbiter.kept.epoch, self._arbitration.knows)
 
     def start(self) -> None:
+        self._started = True
+        self._machine.object_watchers.append(self._ways.look)
+        self._closing.start()
         self._ways.look()
         if self._guest is not None:
             self._guest.start()
 
     def stop(self) -> None:
         """Harmless when it has stopped."""
-        if self._ways.look in self._machine.object_watchers:
-            self._machine.object_watchers.remove(self._ways.look)
-            self._ways.leave()
-            self._closing.stop()
-            if self._guest is not None:
-                self._guest.stop()
+        if not self._started:
+            return
+        self._started = False
+        self._machine.object_watchers.remove(self._ways.look)
+        self._ways.leave()
+        self._closing.stop()
+        if self._guest is not None:
+            self._guest.stop()
 
     def met(self, hello: Message) -> None:
         """The other side has said who it is, and what its beats bear."""
-        self._ways.secret = hello.nonce
         if self._chardev.peer is not None:
             self._address = address_of(self._chardev.peer)
         self.heard(hello)
 
     def heard(self, word: Message) -> None:
         """The other side has said how it stands."""
-        self._their_headers = word.headers
+        self._ways.secret = word.nonce
+        self._their_word = word
         if self.unlike is not None:
-            self._report.warn(f"{self.unlike}: the secondary can't follow before they are alike", kind="unlike")
+            self._report.warn(f"{self.unlike}: the secondary can't follow before that is mended", kind="unlike")
 
     @property
     def unlike(self) -> str | None:
         """What of the two sides' configurations doesn't go together, in words, or None."""
-        mine, theirs = self._ways.headers, self._their_headers
-        return unlike(mine, theirs) if self._role == PRIMARY else unlike(theirs, mine)
+        word = self._their_word
+        if word is None:
+            return None
+        mine, theirs = self._ways.headers, word.headers
+        headers = unlike(mine, theirs) if self._role == PRIMARY else unlike(theirs, mine)
+        return headers or self._unlike_times(word)
+
+    def _unlike_times(self, word: Message) -> str | None:
+        """One that waits for less than the other's beats need takes a live one for dead."""
+        us, them = (SECONDARY, PRIMARY) if self._role == SECONDARY else (PRIMARY, SECONDARY)
+        for whose, timeout, others, interval in (
+            (us, self._timeout, them, word.interval_ms),
+            (them, word.timeout_ms, us, self._interval),
+        ):
+            if timeout < LEAST_BEATS * interval:
+                return (
+                    f"timeout={timeout} of the {whose} is too short for interval={interval} of the {others} (allowed:"
+                    f" at least {LEAST_BEATS} times that)"
+                )
+        return None
 
     def synced(self) -> None:
         """How the channels end counts from now on."""
@@ -112,10 +142,17 @@ class Lookout:
 
     @property
     def can_take_over(self) -> bool:
-        """Whether this side's guest hears and is heard: by the other side, and by the network, if it needs to."""
-        if self.unlike is not None:
-            return False
-        return (self._guest is None or self._guest.present) and not (self._takes_over and self._cables_out)
+        """Whether this side's guest follows, and would be heard by the network, if it needs to."""
+        return self.unlike is None and self._is_there and not (self._takes_over and self._cables_out)
+
+    @property
+    def is_mended(self) -> bool:
+        """Whether nothing is left of what this side's guest could be given up for."""
+        return self._is_there and not self._cables_out
+
+    @property
+    def _is_there(self) -> bool:
+        return self._guest is None or self._guest.present
 
     @property
     def _cables_out(self) -> list[str]:

@@ -15,8 +15,8 @@ Each message is one frame of a net chardev: a 4-byte big-endian length, then at 
 
 All numbers are big-endian. The types, their numbers and bodies:
 
-    1 HELLO        the sender's word, below, and a secret, 16 bytes, that its beats on the data channels bear. Each
-                   side's first message on each connection, and its answer to the other's first
+    1 HELLO        the sender's word, below. Each side's first message on each connection, and its answer to the
+                   other's first
     2 GOODBYE      empty. An orderly stop: the connection closes now
     3 BEGIN        nonce, 16 bytes, for the marker packet that follows DONE
     4 DONE         list of offsets: length of key (1), key, sequence offset (4), timestamp offset (4)
@@ -26,12 +26,14 @@ All numbers are big-endian. The types, their numbers and bodies:
     8 INVALID      reason, UTF-8, at most 1024 bytes
     9 ANSWER       type of what is answered (1)
     10 HEARTBEAT   the sender's word
-    11 HAND_OVER   reason, as INVALID's. The primary is silent from now on: the secondary may take over
+    11 HAND_OVER   reason, as INVALID's: why the sender has given its guest up, as its words say from now on
 
 A word is: role (1) and role when the two were last synced (1): 1 primary, 2 secondary, and for the second 0 never;
 flags (1): 1 it has gone on alone since, 2 as a secondary it takes over without an operator, 4 and without a fence, 8 it
-has a state file; vnet headers (1), below; its timeout in milliseconds (4); the incarnation of the other side that it
-knows, or 0 (8); the highest number of a beat of that one's that has come, or 0 (8).
+has a state file; vnet headers (1), below; its timeout and its interval in milliseconds (4, 4); the incarnation of the
+other side that it knows, or 0 (8); the highest number of a beat of that one's that has come, or 0 (8); the number by
+which its state file knows it (8); which time it is that it has given its guest up, 0 while it hasn't (8); the same of
+the other side's, where it can't take over for that, else 0 (8); a secret that its beats on the data channels bear (16).
 
 Vnet headers: 1 its end of the mirror's channel carries none, 2 carries them; 4 and 8 the same for the channel of the
 secondary's output; neither of two: it has no such channel, or several that differ.
@@ -61,11 +63,16 @@ MOST_ENTRIES = 1 << 21  # of one list, over all its messages
 MOST_REASON_BYTES = 1024
 
 _VERSION_AT = len(MAGIC)
+_NO_EPOCH = 1 << 63
 _header = struct.Struct(">4sBBQQQ")
 HEADER_SIZE = _header.size
 MOST_LIST_BYTES = MAX_FRAME - HEADER_SIZE - 1  # of a list's entries, in one message
 _offsets = struct.Struct(">II")
-_word = struct.Struct(">BBBBIQQ")
+_word = struct.Struct(">BBBBIIQQQQQ16s")
+_REST_OF_A_WORD = (
+    *("headers", "timeout_ms", "interval_ms", "knows", "echo"),
+    *("side", "given_up", "declined", "nonce"),
+)
 _SOLO, _TAKES_OVER, _UNFENCED, _KEEPS = 1, 2, 4, 8
 
 _LAST, _MORE, _ALL = 0, 1, 2
@@ -123,8 +130,12 @@ class Message:
     keeps: bool = False
     headers: int = 0
     timeout_ms: int = 0
+    interval_ms: int = 0
     knows: int = 0
     echo: int = 0
+    side: int = 0
+    given_up: int = 0
+    declined: int = 0
     nonce: bytes = b""
     offsets: Mapping[bytes, Offsets] = field(default_factory=dict)
     unchanged: bool = False
@@ -144,11 +155,7 @@ def encode(message: Message) -> list[bytes]:
 
 
 def _bodies(message: Message) -> Iterable[bytes]:
-    if message.type == Type.HELLO:
-        if len(message.nonce) != NONCE_SIZE:
-            raise ValueError(f"a secret of {len(message.nonce)} bytes")
-        return [_word_of(message) + message.nonce]
-    if message.type == Type.HEARTBEAT:
+    if message.type in (Type.HELLO, Type.HEARTBEAT):
         return [_word_of(message)]
     if message.type == Type.BEGIN:
         if len(message.nonce) != NONCE_SIZE:
@@ -170,9 +177,13 @@ def _bodies(message: Message) -> Iterable[bytes]:
 def _word_of(message: Message) -> bytes:
     flags = _SOLO * message.solo | _TAKES_OVER * message.takes_over | _UNFENCED * message.unfenced
     flags |= _KEEPS * message.keeps
-    was = _ROLE_NUMBERS.get(message.was, 0)
-    role = _ROLE_NUMBERS[message.role]
-    return _word.pack(role, was, flags, message.headers, message.timeout_ms, message.knows, message.echo)
+    if len(message.nonce) != NONCE_SIZE:
+        raise ValueError(f"a secret of {len(message.nonce)} bytes")
+    roles = _ROLE_NUMBERS[message.role], _ROLE_NUMBERS.get(message.was, 0)
+    times = message.timeout_ms, message.interval_ms
+    beats = message.knows, message.echo
+    guest = message.side, message.given_up, message.declined
+    return _word.pack(*roles, flags, message.headers, *times, *beats, *guest, message.nonce)
 
 
 def _unsigned(offsets: Offsets) -> tuple[int, int]:
@@ -280,6 +291,8 @@ def _read_header(packet: bytes) -> Message:
     if len(packet) < HEADER_SIZE:
         raise MessageError(f"a message of {len(packet)} bytes (allowed: at least {HEADER_SIZE})")
     _, _, kind, incarnation, epoch, number = _header.unpack_from(packet)
+    if epoch >= _NO_EPOCH:
+        raise MessageError(f"epoch {epoch} (allowed: below 2**63)")  # else there were none above it
     return Message(kind, number, incarnation, epoch)
 
 
@@ -314,8 +327,8 @@ def _one_byte(kind: int, body: bytes, allowed: Sequence[int] | None) -> int:
 
 
 def _read_word(kind: int, body: bytes) -> Mapping[str, object]:
-    _check_size(kind, body, _word.size + NONCE_SIZE * (kind == Type.HELLO))
-    role, was, flags, headers, timeout_ms, knows, echo = _word.unpack_from(body)
+    _check_size(kind, body, _word.size)
+    role, was, flags, *rest = _word.unpack(body)
     if role not in ROLES or was not in (0, *ROLES):
         raise MessageError(f"{_name(kind)} says {role} and {was} (allowed: 1 or 2, and 0 to 2)")
     return {
@@ -325,11 +338,7 @@ def _read_word(kind: int, body: bytes) -> Mapping[str, object]:
         "takes_over": bool(flags & _TAKES_OVER),
         "unfenced": bool(flags & _UNFENCED),
         "keeps": bool(flags & _KEEPS),
-        "headers": headers,
-        "timeout_ms": timeout_ms,
-        "knows": knows,
-        "echo": echo,
-        "nonce": body[_word.size :],
+        **dict(zip(_REST_OF_A_WORD, rest)),
     }
 
 

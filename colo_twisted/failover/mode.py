@@ -117,14 +117,14 @@ class ColoMode:
             self._done_with = []
 
     def _heard(self, event: Event) -> None:
-        """A comparer that ran alone has a secondary again; or all ends."""
+        """A comparer that ran alone has a secondary again; or a side that had gone on must not speak; or all ends."""
         if isinstance(event, Shutdown):
             self.announcements.stop()
-        if self.mode == NONE and isinstance(event, ReplicaState) and event.state == "synced":
-            primary = self._parts()[0]
-            if event.id in [part.id for part in primary]:
-                self._past = [part for part in self._past if part not in primary]
-                self.look()
+        if self.mode == NONE and isinstance(event, ReplicaState) and event.state in ("synced", "shut"):
+            for parts in self._parts():
+                if event.id in [part.id for part in parts]:
+                    self._past = [part for part in self._past if part not in parts]
+            self.look()
 
     # leaving
 

@@ -18,14 +18,14 @@ from colo_twisted.failover.acting import ACTS, Acting
 from colo_twisted.failover.arbiter import PRIMARY, SECONDARY, Policy, State
 from colo_twisted.failover.arbitration import MS, Arbitration
 from colo_twisted.failover.asking import Asking
-from colo_twisted.failover.condition import Condition
+from colo_twisted.failover.condition import TWO_SPEAK, Condition
 from colo_twisted.failover.lookout import Lookout
 from colo_twisted.failover.messages import MOST_ENTRIES, Message, Type
-from colo_twisted.failover.properties import ColoPeerProperties
+from colo_twisted.failover.properties import ColoPeerProperties, warnings
 from colo_twisted.failover.replica import NEW_STATE, OLD_STATE, Replica
 from colo_twisted.failover.standing import Standing
 from colo_twisted.failover.state import StateError, StateFile
-from colo_twisted.failover.talk import ColoPeerCounters, Talk
+from colo_twisted.failover.talk import ColoPeerCounters, Refusal, Talk
 from colo_twisted.interfaces import ICheckpointed, IColoPeer, IMachine, IRetiring
 from colo_twisted.options.declare import ObjectType
 from colo_twisted.options.errors import StartError
@@ -60,7 +60,7 @@ class ColoPeer:
         self._machine = machine
         self.announces = properties.announce
         self._takes_over = self.role == SECONDARY and properties.takeover != "manual"
-        self._unfenced = [name for name in ("takeover", "alone") if getattr(properties, name) == "unfenced"]
+        self._warnings = warnings(properties)
         self._was_overtaken = False
         self._by_word = False
         self._state = StateFile(properties.state_file)
@@ -198,11 +198,13 @@ class ColoPeer:
 
     def _guest_gone(self, why: str) -> None:
         """This side speaks no more, or couldn't: the other may go on without it."""
-        before = self._arbitration.arbiter.state
+        before, was_handed_over = self._arbitration.arbiter.state, self._condition.why_handed_over
         self._condition.why_handed_over = why
         self._arbitration.guest_died()
-        if self._arbitration.arbiter.state is not before:
-            self._report.warn(f"handing over: {why}")
+        if self._arbitration.arbiter.state is before:
+            self._condition.why_handed_over = was_handed_over
+        else:
+            self._report.warn(f"handing over: {why}", kind="hands over")
             self.say(Message(Type.HAND_OVER, reason=why))
 
     # the talk
@@ -216,6 +218,8 @@ class ColoPeer:
         self._lookout.beat(message)
         self._acting.beat()
         self._asking.beat()
+        if self._lookout.is_mended:
+            self._arbitration.recover()
         self.standing.become(*self._condition.replica)
         if self.overtaken and not self._was_overtaken:
             self._report.warn(f"{self._condition.why_shut}: nothing of this side's guest leaves")
@@ -227,18 +231,16 @@ class ColoPeer:
     def is_deaf(self) -> bool:
         return self._arbitration.deaf
 
-    def refuses(self, hello: Message) -> str | None:
-        if hello.role == self._arbitration.arbiter.kept.role == SECONDARY:
-            return "the other process is a secondary too; one of them must be role=primary"
-        return None
+    def refuses(self, hello: Message) -> Refusal | None:
+        return self._condition.refusal(hello)
 
     def came(self, hello: Message, is_new: bool) -> None:
         renewed = self._arbitration.knows not in (0, hello.incarnation)
         if renewed:
             self._acting.forget(True)
             self._asking.give_up()  # what that one was asked dies with it: it can't take over any more
-        self._arbitration.heard(hello)
         self._lookout.met(hello)
+        self._arbitration.heard(hello)
         if is_new:
             self.say(self.word(Type.HELLO))  # once more: the other side may have been made after ours was sent
             self._report.info(f"the {hello.role} is there", kind="hello")
@@ -251,19 +253,22 @@ class ColoPeer:
 
     def heard(self, message: Message) -> None:
         self._arbitration.life()
+        self._do(message)
+        self._arbitration.life()  # what was done may have taken its time: that was not the other side's silence
+        self._look()
+
+    def _do(self, message: Message) -> None:
         if message.type == Type.HEARTBEAT:
-            self._arbitration.heard(message)
             self._lookout.heard(message)
+            self._arbitration.heard(message)
             self._asking.offer()
-            self._look()
         elif message.type == Type.HAND_OVER:
-            self._report.warn(f"the {self._other} hands over: {message.reason}")
+            self._report.warn(f"the {self._other} hands over: {message.reason}", kind="is handed over to")
             self._arbitration.closed()
         elif message.type == Type.ANSWER and self.role == PRIMARY:
             self.counters.dropped_unasked_answers += not self._asking.answered(message)
         elif message.type in ACTS and self.role == SECONDARY:
             self._acting.act(message)
-            self._look()
         elif message.type in (Type.ANSWER, *ACTS):
             self.counters.dropped_wrong_role += 1
         else:
@@ -293,6 +298,7 @@ class ColoPeer:
         if state is State.SYNCED and before is not State.LOST:
             self._lookout.synced()
         if state is State.SHUT:
+            self._asking.give_up()
             self._shut()
         elif state in (State.ALONE, State.TAKEN_OVER) or (before is State.SHUT and self._condition.has_taken_over):
             self._asking.give_up()
@@ -300,6 +306,13 @@ class ColoPeer:
             self.decided(self._condition.why_taken_over)
         if state is State.ALONE and not self._by_word:  # whoever is there comes as new
             self._talk.drop("this side has gone on without it")
+        elif (before, state) == (State.SHUT, State.JOINING) and self._condition.why_handed_over:
+            self._talk.drop("this side's guest can be heard again")
+        if state is not State.SHUT:
+            self._condition.why_handed_over = ""
+        self.may_speak_again()
+
+    def may_speak_again(self) -> None:
         for watcher in list(self.gate_watchers):
             watcher()
         self.standing.become(*self._condition.replica)
@@ -311,14 +324,8 @@ class ColoPeer:
             self.replica.shut()
 
     def _warn_of_two(self) -> None:
-        other = self._arbitration.arbiter.other
-        is_there = self.connected and other is not None and other.role == PRIMARY
-        if is_there and self._arbitration.arbiter.state is State.TAKEN_OVER:
-            self._report.warn(
-                "a primary is there though this side has taken over: only one of the two guests may speak to the"
-                " network; stop the one whose state is older",
-                kind="taken over",
-            )
+        if self._condition.two_speak:
+            self._report.warn(f"{TWO_SPEAK}: stop the one whose state is older", kind="taken over")
 
     def go_on(self, reason: str) -> None:
         """
@@ -326,8 +333,6 @@ class ColoPeer:
 
         @raise StateError: it can't be kept, and nothing has changed.
         """
-        if self.role == SECONDARY:
-            self.replica.take_over(reason)
         self._condition.why_taken_over = reason
         self._by_word = True  # the other side, should it live, hears of that by this connection
         try:
@@ -348,7 +353,7 @@ class ColoPeer:
             self._arbitration.restore(self.role, self._machine.status == "running")
         except StateError as error:
             raise StartError(f"colo-peer '{self.id}': {error}") from None
-        if self.role == SECONDARY and self.replica.taken_over is not None:
+        if self._condition.has_taken_over:
             self._report.warn(
                 f"this side has taken over before ({self._state.path} says so) and acts on nothing that a primary asks;"
                 " to make its guest a replica again, move that file away and start anew"
@@ -363,11 +368,8 @@ class ColoPeer:
             self._state.keep({})
         except StateError as error:
             self._report.warn(f"no checkpoint can be made: {error}")
-        for name in self._unfenced:
-            self._report.warn(
-                f"{name}=unfenced: if the cables fail and the other side lives, only its own silence keeps two guests"
-                " from speaking at once; a fence command is safer (docs/fencing.md)"
-            )
+        for line in self._warnings:
+            self._report.warn(line)
         if self._arbitration.arbiter.state is State.SHUT:
             self._shut()
         self._lookout.start()

@@ -13,6 +13,9 @@ from colo_twisted.options.declare import Properties, prop
 from colo_twisted.options.errors import OptionError
 from colo_twisted.options.kinds import Boolean, Choice, Command, Duration, Reference, Text
 
+LEAST_BEATS = 3
+"""A timeout is so many intervals at least: a beat, its answer, and one that was lost or late."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ColoPeerProperties(Properties):
@@ -28,7 +31,7 @@ class ColoPeerProperties(Properties):
     )
     interval: int = prop(Duration("ms", 1, 60_000), "between two heartbeats", default=100)
     timeout: int = prop(
-        Duration("ms", 2, 600_000), "without a sign of life, after which the other is silent", default=500
+        Duration("ms", 3, 600_000), "without a sign of life, after which the other is silent", default=500
     )
     fence: tuple[str, ...] | None = prop(
         Command(),
@@ -71,9 +74,10 @@ class ColoPeerProperties(Properties):
     def check(self) -> None:
         if self.checkpoint_state is not None and self.role != "secondary":
             raise OptionError("property 'checkpoint-state' is for role=secondary")
-        if self.interval * 2 > self.timeout:
+        if self.interval * LEAST_BEATS > self.timeout:
             raise OptionError(
-                f"property 'timeout' takes at least twice the interval ({self.interval} ms); got '{self.timeout}'"
+                f"property 'timeout' takes at least {LEAST_BEATS} times the interval ({self.interval} ms);"
+                f" got '{self.timeout}'"
             )
         for name in ("takeover", "alone"):
             if getattr(self, name) != "manual" and self.state_file is None:
@@ -96,3 +100,17 @@ class ColoPeerProperties(Properties):
 
     def claims(self) -> tuple[str, ...]:
         return () if self.state_file is None else (f"file {os.path.abspath(self.state_file)}",)
+
+
+def warnings(properties: ColoPeerProperties) -> list[str]:
+    """What an operator may not have meant, a line each."""
+    name = "takeover" if properties.role == "secondary" else "alone"
+    policy = getattr(properties, name)
+    if policy == "unfenced":
+        return [
+            f"{name}=unfenced: if the cables fail and the other side lives, only its own silence keeps two guests from"
+            " speaking at once; a fence command is safer (docs/fencing.md)"
+        ]
+    if policy == "manual" and properties.fence is not None:
+        return [f"fence is never run: {name}=manual waits for an operator (allowed for it: {name}=auto)"]
+    return []

@@ -19,7 +19,6 @@ from colo_twisted.reporting import Reporter
 OLD_STATE, NEW_STATE = 10, 11  # not 0, 1 or 2: what merely went wrong must not look like an answer
 
 _REMEDY = "it must not take over before the next checkpoint: have one made, or start it anew from the primary's state"
-_TAKEN_OVER = "taken-over"  # in the state file: why, in words
 
 
 class Phase(enum.Enum):
@@ -53,7 +52,6 @@ class Replica:
     upon, now or when it came before.
 
     @ivar invalid: why the guest may not take over, or None.
-    @ivar taken_over: why it has, or None. It stays so over a restart, until the state file is moved away.
     @ivar followed: whether the primary has said that new connections are protected.
     """
 
@@ -74,7 +72,6 @@ class Replica:
         self.number = 0
         self.phase = Phase.NONE
         self.invalid: str | None = None
-        self.taken_over: str | None = None
         self.followed = False
         self._nonce = b""
         self._state = state
@@ -98,13 +95,9 @@ class Replica:
             self.phase = Phase.ABORTED
         if invalid is not None:
             self._become_invalid(str(invalid))
-        if (taken_over := values.get(_TAKEN_OVER)) is not None:
-            self.taken_over = str(taken_over)
 
     def condition(self, connected: bool) -> tuple[str, str]:
         """The state as an operator reads it, and its reason; ``connected``: whether the primary is there."""
-        if self.taken_over is not None:
-            return "taken-over", self.taken_over
         if self.phase is Phase.ASKING:
             return "checkpointing", f"the primary was lost during checkpoint {self.number}: asking checkpoint-state"
         if self.phase is Phase.BEGUN:
@@ -257,11 +250,6 @@ class Replica:
         if self.invalid is not None:
             return f"the guest is invalid: {self.invalid}; {_REMEDY}"
         return None
-
-    def take_over(self, reason: str) -> None:
-        """Act on nothing more that the primary says. Raises StateError, and nothing has changed."""
-        self._state.keep({_TAKEN_OVER: reason})
-        self.taken_over = reason
 
     def shut(self) -> None:
         """Nothing passes to or from the guest until it takes over."""

@@ -38,7 +38,7 @@ class StateFile:
             return
         except OSError as error:
             raise StateError(f"{self.path} can't be read: {error.strerror}") from None
-        except ValueError:
+        except (ValueError, RecursionError):
             values = None
         if not isinstance(values, dict):
             raise StateError(f"{self.path} is no state file (one JSON object): move it away")

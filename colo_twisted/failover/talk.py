@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import secrets
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from colo_twisted.failover.fence import FenceCounters
 from colo_twisted.failover.messages import Message, MessageError, Reader, Type, VersionError, encode
@@ -42,6 +42,13 @@ class ColoPeerCounters(ReplicaCounters, FenceCounters):
     dropped_unasked_answers: int = 0
 
 
+class Refusal(NamedTuple):
+    """Why nothing is taken from somebody, in words, and whether that one is disconnected: others may want its place."""
+
+    why: str
+    disconnects: bool
+
+
 class Hearer(Protocol):
     """Whose talk it is."""
 
@@ -51,8 +58,8 @@ class Hearer(Protocol):
     def is_deaf(self) -> bool:
         """Whether nothing is heard."""
 
-    def refuses(self, hello: Message) -> str | None:
-        """Why nothing is taken from whoever says this hello, in words; None to take it."""
+    def refuses(self, hello: Message) -> Refusal | None:
+        """Whether nothing is taken from whoever says this hello; None to take it."""
 
     def came(self, hello: Message, is_new: bool) -> None:
         """The other process has said hello; ``is_new``: on this connection it hadn't."""
@@ -208,9 +215,11 @@ class Talk:
         self._counters.hellos += 1
         if was is not None:
             self._lose(connection, "another process has taken its place")
-        why = self._hearer.refuses(hello)
-        if why is not None:
-            self._refuse(connection, why)
+        refusal = self._hearer.refuses(hello)
+        if refusal is not None:
+            self._refuse(connection, refusal.why)
+            if refusal.disconnects:
+                self._chardev.disconnect(refusal.why)
             return
         connection.hello = hello
         connection.said_goodbye = False

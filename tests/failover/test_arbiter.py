@@ -31,9 +31,9 @@ class Sent:
 class Side:
     """A process that may die, and its disk, which doesn't."""
 
-    def __init__(self, role: str, policy: Policy) -> None:
+    def __init__(self, role: str, policy: Policy, number: int) -> None:
         self.policy = policy
-        self.disk = Kept(role)
+        self.disk = Kept(role, side=number)
         self.alive = False
         self.process = 0
 
@@ -59,26 +59,34 @@ class Side:
 
     def tick(self, now: float) -> None:
         arbiter = self.arbiter
-        if self.beats.is_silent(now) or (arbiter.bound and arbiter.state is State.SYNCED and not self.leased(now)):
+        if arbiter.bound and not self.leased(now):
+            arbiter.lapse()
+        if arbiter.is_gone:
+            arbiter.closed()
+        elif self.beats.is_silent(now):
             arbiter.silent()
 
     def say(self, kind: str, now: float) -> Sent:
-        kept = self.arbiter.kept
-        word = Other(
-            kept.role, kept.epoch, kept.solo, kept.was, self.policy.takes_over, self.policy.takeover == "unfenced"
-        )
+        word = self.word
         return Sent(self.process, self.knows, kind, word, self.beats.next(now), self.offers)
+
+    @property
+    def word(self) -> Other:
+        kept, policy = self.arbiter.kept, self.policy
+        unfenced = policy.takeover == "unfenced"
+        guest = kept.side, self.arbiter.given_up, self.arbiter.declined
+        return Other(kept.role, kept.epoch, kept.solo, kept.was, policy.takes_over, unfenced, *guest)
 
     def hear(self, sent: Sent, now: float) -> Sent | None:
         """Take a message; the answer."""
-        if self.arbiter.fencing:
+        assert sent.word is not None
+        if self.arbiter.fencing or self.arbiter.is_stranger(sent.word):
             return None
         renewed = sent.of != self.knows
         if renewed:
             self.knows = sent.of
             self.beats.begin(TIMEOUT, now)
         known = sent.to == self.process
-        assert sent.word is not None
         assert sent.beat is not None
         if known:
             self.beats.take(sent.beat, now)
@@ -105,7 +113,8 @@ class Two:
         self.now = 100.0
         self.processes = 0
         self.between: list[deque[Sent]] = [deque(), deque()]  # by whom it is for
-        self.sides = [Side(role, policy) for role, policy in zip((PRIMARY, SECONDARY), policies)]
+        roles = (PRIMARY, SECONDARY)
+        self.sides = [Side(role, policy, 10 + index) for index, (role, policy) in enumerate(zip(roles, policies))]
         for index in (0, 1):
             self.start(index)
 
@@ -170,6 +179,10 @@ class Two:
         if self.sides[index].alive:
             self.sides[index].arbiter.guest_died()
 
+    def guest_recovers(self, index: int) -> None:
+        if self.sides[index].alive:
+            self.sides[index].arbiter.recover()
+
     # what is between them
 
     def deliver(self, index: int) -> None:
@@ -225,7 +238,8 @@ class Two:
 Action = Callable[[Two, int], None]
 EVERY_WAY: tuple[Action, ...] = (
     *(lambda two, _, seconds=seconds: two.time_passes(seconds) for seconds in (0.01, 0.1, 0.3, 0.49, 0.5)),
-    *(Two.timers_run, Two.beat, Two.all_goes_well, Two.one_way, Two.offer, Two.sync, Two.invalidate, Two.guest_dies),
+    *(Two.timers_run, Two.beat, Two.all_goes_well, Two.one_way, Two.offer, Two.sync, Two.invalidate),
+    *(Two.guest_dies, Two.guest_recovers),
     *(Two.deliver, Two.deliver_all, Two.lose, Two.lose_all),
     *(Two.die, Two.start, Two.closed, Two.fence_works, Two.fence_fails, Two.word),
 )

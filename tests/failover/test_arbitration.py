@@ -18,11 +18,14 @@ class Two:
     """A pair in one clock's time; what is written arrives at each tick, unless the wire is cut."""
 
     def __init__(self, folder: Path, primary: str = "", secondary: str = "takeover=unfenced") -> None:
-        self.clock = Clock()
+        self.clock = self.make_clock()
         self._folder = folder
         self.primary = self.start("primary", primary)
         self.secondary = self.start("secondary", secondary)
         self.cut = False
+
+    def make_clock(self) -> Clock:
+        return Clock()
 
     def start(self, role: str, more: str = "") -> Side:
         kept = f"state-file={self._folder}/{role}"
@@ -239,9 +242,9 @@ def test_who_decides_alone_must_remember(more: str) -> None:
 
 def test_a_timeout_takes_more_than_one_beat() -> None:
     with pytest.raises(
-        OptionError, match=r"property 'timeout' takes at least twice the interval \(100 ms\); got '199'"
+        OptionError, match=r"property 'timeout' takes at least 3 times the interval \(100 ms\); got '299'"
     ):
-        Side("secondary", "timeout=199")
+        Side("secondary", "timeout=299")
 
 
 def test_what_was_asked_before_something_else_was_done_entitles_nobody(two: Two) -> None:

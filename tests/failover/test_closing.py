@@ -22,6 +22,7 @@ class Watch:
         self.chardevs = {name: FakeChardev(name) for name in NAMES}
         self.told = 0
         self.closing = Closing(self.machine, direct, self._ended)  # type: ignore[arg-type]
+        self.closing.start()
         for chardev in self.chardevs.values():
             chardev.come()
         self.closing.watch(self.chardevs.values())

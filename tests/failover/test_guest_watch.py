@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,11 @@ from colo_twisted.failover.guest_watch import (
     FarEnd,
     GuestWatch,
     GuestWatched,
-    KernelProcesses,
     Pidfile,
     Watched,
     check,
 )
+from colo_twisted.failover.processes import KernelProcesses
 from colo_twisted.netdev.stream import StreamNetdev, StreamProperties
 from colo_twisted.netdev.tap import Tap
 from colo_twisted.netdev.tap_properties import TapProperties
@@ -67,6 +68,7 @@ class SomeProcesses:
 
     def __init__(self, descriptors: bool = True) -> None:
         self.alive: dict[int, int] = {}
+        self.ages: dict[int, float] = {}
         self.descriptors = descriptors
         self.ends: list[socket.socket] = []
 
@@ -81,6 +83,9 @@ class SomeProcesses:
 
     def began(self, pid: int) -> int | None:
         return self.alive.get(pid)
+
+    def age(self, pid: int) -> float | None:
+        return self.ages.get(pid, 0.0) if pid in self.alive else None
 
 
 class Watching:
@@ -221,6 +226,24 @@ def test_the_end_of_the_process_in_a_pidfile_is_said_once(by_pidfile: Maker, pid
     watching.look(100)
     assert len(watching.gone) == 1
     assert watching.idle
+
+
+def test_a_process_that_is_younger_than_the_pidfile_is_another(by_pidfile: Maker, pidfile: Path) -> None:
+    """The file is from before a reboot, say."""
+    watching = by_pidfile()
+    watching.processes.alive[PID], watching.processes.ages[PID] = 5, 50.0
+    pidfile.write_text(f"{PID}\n")
+    os.utime(pidfile, (time.time() - 60,) * 2)
+    with capturedLogs() as events:
+        watching.watch.start()
+        watching.look(100)
+    assert not watching.watch.present
+    assert [formatEvent(event) for event in events] == [
+        f"a test: waits for the guest: process {PID} is younger than {pidfile}, so it is another than that names"
+    ]
+    os.utime(pidfile)
+    watching.look()
+    assert watching.watch.present
 
 
 @pytest.mark.parametrize("descriptors", [True, False])

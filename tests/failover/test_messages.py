@@ -26,22 +26,25 @@ from colo_twisted.packets.sequence import Offsets
 SECRET = bytes(range(16))
 u32 = st.integers(0, 2**32 - 1)
 u64 = st.integers(0, 2**64 - 1)
+epochs = st.integers(0, 2**63 - 1)
+secrets = st.binary(min_size=16, max_size=16)
 keys = st.binary(max_size=255)
 roles = st.sampled_from(("primary", "secondary"))
 WORD: dict[str, st.SearchStrategy[object]] = {
     "role": roles,
     "was": roles | st.just(""),
     **{name: st.booleans() for name in ("solo", "takes_over", "unfenced", "keeps")},
-    "timeout_ms": u32,
-    "knows": u64,
-    "echo": u64,
+    "headers": st.integers(0, 255),
+    **dict.fromkeys(("timeout_ms", "interval_ms"), u32),
+    **dict.fromkeys(("knows", "echo", "side", "given_up", "declined"), u64),
+    "nonce": secrets,
 }
 fields: dict[Type, dict[str, st.SearchStrategy[object]]] = {
-    Type.HELLO: {**WORD, "nonce": st.binary(min_size=16, max_size=16)},
+    Type.HELLO: WORD,
     Type.HEARTBEAT: WORD,
     Type.HAND_OVER: {"reason": st.text(max_size=200).filter(str.isprintable)},
     Type.GOODBYE: {},
-    Type.BEGIN: {"nonce": st.binary(min_size=16, max_size=16)},
+    Type.BEGIN: {"nonce": secrets},
     Type.DONE: {"offsets": st.dictionaries(keys, st.builds(Offsets, u32, u32))},
     Type.ABORT: {"unchanged": st.booleans()},
     Type.UNPROTECTED: {"keys": st.none() | st.lists(keys).map(tuple)},
@@ -54,7 +57,9 @@ fields: dict[Type, dict[str, st.SearchStrategy[object]]] = {
 @st.composite
 def some_message(draw: st.DrawFn) -> Message:
     kind = draw(st.sampled_from(Type))
-    return Message(kind, *(draw(u64) for _ in range(3)), **{name: draw(value) for name, value in fields[kind].items()})
+    return Message(
+        kind, draw(u64), draw(u64), draw(epochs), **{name: draw(value) for name, value in fields[kind].items()}
+    )
 
 
 def read(*packets: bytes) -> list[Message]:
@@ -85,14 +90,22 @@ def test_what_is_written_is_read(given_messages: list[Message]) -> None:
                 role="secondary",
                 was="primary",
                 takes_over=True,
+                headers=6,
                 timeout_ms=500,
+                interval_ms=100,
                 knows=9,
                 echo=5,
+                side=4,
+                given_up=2,
+                declined=3,
                 nonce=SECRET,
             ),
-            "02 01 02 00 000001f4 0000000000000009 0000000000000005" + SECRET.hex(),
+            "02 01 02 06 000001f4 00000064" + "".join(f"{number:016x}" for number in (9, 5, 4, 2, 3)) + SECRET.hex(),
         ),
-        (Message(Type.HEARTBEAT, 1, 7, 3, role="primary", solo=True, unfenced=True), "01 00 05 00" + "00" * 20),
+        (
+            Message(Type.HEARTBEAT, 1, 7, 3, role="primary", solo=True, unfenced=True, nonce=SECRET),
+            "01 00 05 00" + "00" * 48 + SECRET.hex(),
+        ),
         (Message(Type.HAND_OVER, 0, 7, 3, reason="x"), "78"),
         (Message(Type.GOODBYE, 0, 7, 3), ""),
         (Message(Type.BEGIN, 0, 7, 3, nonce=bytes(range(16))), "000102030405060708090a0b0c0d0e0f"),
@@ -144,8 +157,8 @@ HEAD = of_wire(3)
         (b"", "it does not begin with 'COLO': the peer is no colo-peer"),
         (b"GET / HTTP/1.1\r\n\r\n", "it does not begin with 'COLO': the peer is no colo-peer"),
         (HEAD[:20], "a message of 20 bytes (allowed: at least 30)"),
-        (of_wire(Type.HELLO), "HELLO of 0 bytes (allowed: 40)"),
-        (of_wire(Type.HELLO, b"\3" + bytes(39)), "HELLO says 3 and 0 (allowed: 1 or 2, and 0 to 2)"),
+        (of_wire(Type.HELLO), "HELLO of 0 bytes (allowed: 68)"),
+        (of_wire(Type.HELLO, b"\3" + bytes(67)), "HELLO says 3 and 0 (allowed: 1 or 2, and 0 to 2)"),
         (of_wire(Type.GOODBYE, b"x"), "GOODBYE of 1 bytes (allowed: 0)"),
         (of_wire(Type.BEGIN, bytes(15)), "BEGIN of 15 bytes (allowed: 16)"),
         (of_wire(Type.ABORT, b"\2"), "ABORT says 2 (allowed: 0 or 1)"),

@@ -509,16 +509,17 @@ def test_a_take_over_is_kept_first_and_stays_so(tmp_path: Path) -> None:
     both.done(5)
     protect(both)
     both.secondary.peer.go_on("an operator said so")
+    arbiters = [side.peer._arbitration.arbiter for side in (both.primary, both.secondary)]
     assert kept(path) == {
         "checkpoint": 5,
         "phase": "done",
         "invalid": None,
-        "taken-over": "an operator said so",
         "role": "primary",
         "epoch": 1,
-        "partner": True,
+        "partner": arbiters[0].kept.side,
         "solo": True,
         "was": "secondary",
+        "side": arbiters[1].kept.side,
     }
     assert stands(both) == ("taken-over", "an operator said so")
     both.lose()
@@ -550,7 +551,7 @@ def test_what_a_primary_asks_of_one_that_has_taken_over_is_not_done_and_not_answ
     both.secondary.peer.go_on("an operator said so")
     before = list(both.told)
     with capturedLogs() as events:
-        assert [both.begin(5), protect(both), both.invalidate("it diverged")] == [[], [], []]
+        assert [both.begin(5), protect(both), both.invalidate("it diverged")] == [[False], [False], []]
     assert (both.told, both.invalid) == (before, None)
     assert both.counters.dropped_taken_over == 2  # a primary that knows asks nobody to follow
     assert "colo-peer p0: BEGIN of a primary's is not answered: this side has taken over" in [
