@@ -9,3 +9,6 @@ from colo_twisted.packets.tcp_options cimport sack_at
 cpdef bytes lowered(
     bytes frame, Py_ssize_t transport, Py_ssize_t payload, unsigned int ack, unsigned int window, bint partial
 )
+
+@cython.locals(changed=bytearray, checksum_at=Py_ssize_t)
+cpdef bytes restamped(bytes frame, Py_ssize_t transport, Py_ssize_t at, unsigned int tsval, bint partial)

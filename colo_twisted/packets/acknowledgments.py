@@ -54,6 +54,20 @@ def lowered(frame: bytes, transport: int, payload: int, ack: int, window: int, p
     return bytes(changed)
 
 
+def restamped(frame: bytes, transport: int, at: int, tsval: int, partial: bool) -> bytes:
+    """
+    The frame with another TSval, which stands at ``frame[at]``, in the TCP header at ``transport``.
+
+    The checksum is updated (RFC 1624), or left alone where it is partial.
+    """
+    changed = bytearray(frame)
+    checksum_at = transport + CHECKSUM_AT
+    put_long(changed, at, tsval, checksum_at, ((at - transport) & 1) != 0)
+    if partial:
+        put_u16(changed, checksum_at, u16(frame, checksum_at))
+    return bytes(changed)
+
+
 def blocks(data: Bytes, at: int) -> list[bytes]:
     """The blocks of the SACK option (RFC 2018) at ``at``: two edges of 4 bytes each."""
     return [bytes(data[block : block + _SACK_BLOCK]) for block in range(at + 2, at + data[at + 1], _SACK_BLOCK)]

@@ -11,10 +11,10 @@ from scapy.layers.inet import IP, TCP, IPOption_NOP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 
-from colo_twisted.packets.acknowledgments import lowered, pure_ack
+from colo_twisted.packets.acknowledgments import lowered, pure_ack, restamped
 from tests.support.comparison import network_at
 from tests.support.replicas import CLIENT, CLIENT6, GUEST, GUEST6
-from tests.support.segments import MODULUS, Address, Segment
+from tests.support.segments import MODULUS, Address, Segment, internet_checksum
 
 numbers = st.integers(0, MODULUS - 1)
 fields = st.integers(0, 65535)
@@ -91,3 +91,16 @@ def test_ttl_and_class_are_the_models_but_not_ecn_and_options(network: IP | IPv6
     else:
         assert (made[IPv6].tc, made[IPv6].hlim, made[IPv6].fl, made[IPv6].plen) == (0xB8, 77, 5, 20)
     assert bytes(rebuilt) == bytes(made)
+
+
+@given(st.integers(1, 3), numbers, st.binary(min_size=40, max_size=40))
+def test_another_timestamp_at_any_place(nops: int, tsval: int, header: bytes) -> None:
+    """One behind a lone NOP stands at an odd place in what the checksum covers."""
+    at = 20 + nops + 2
+    frame = bytearray(b"before" + b"\1" + header[1:16] + bytes(2) + header[18:])
+    frame[22:24] = internet_checksum(bytes(frame[6:])).to_bytes(2, "big")
+    changed = restamped(bytes(frame), 6, 6 + at, tsval, False)
+    assert changed[6 + at : 10 + at] == tsval.to_bytes(4, "big")
+    assert internet_checksum(changed[6:]) == 0
+    left_alone = restamped(bytes(frame), 6, 6 + at, tsval, True)
+    assert left_alone == bytes(frame[: 6 + at]) + tsval.to_bytes(4, "big") + bytes(frame[10 + at :])

@@ -99,7 +99,7 @@ class Compared:
                     self._pipe("secondary", self._lags[1], packet, self._from_secondary)
             owed = self.rewriter.take_for_guest()
             for packet in owed.packets() if owed else ():
-                self.secondary.receive(packet, now)
+                self._hear(packet)
         return deadline
 
     def _comparer_turn(self, now: float) -> float | None:
@@ -124,9 +124,12 @@ class Compared:
         if self._kept is not None:
             self._kept.append(packet)
             return
-        now = self.network.now
-        for translated in self.rewriter.to_guest(Batch.from_packets([packet]), now).packets():
-            self.secondary.receive(translated, now)
+        for translated in self.rewriter.to_guest(Batch.from_packets([packet]), self.network.now).packets():
+            self._hear(translated)
+
+    def _hear(self, packet: bytes) -> None:
+        """The secondary's guest gets it."""
+        self.secondary.receive(packet, self.network.now)
 
     def _from_primary(self, packet: bytes) -> None:
         if not self.failed:

@@ -1,6 +1,6 @@
 cimport cython
 
-from colo_twisted.packets.acknowledgments cimport lowered
+from colo_twisted.packets.acknowledgments cimport lowered, restamped
 from colo_twisted.packets.fields cimport u32
 from colo_twisted.packets.comparing.held cimport Held, Outlet
 from colo_twisted.packets.sequence cimport add, before, distance, later_of
@@ -27,6 +27,7 @@ cdef class CommittedFlow(StreamFlow):
     cdef public Side primary, secondary, left
     cdef public double owed_since
     cdef public unsigned int owed_ack, owed_edge, marked_ack, marked_edge, tsval, tsecr
+    cdef public long long tsval_order
     cdef public bytes model
     cdef public Py_ssize_t model_network, model_transport
     cdef public bint vnet_hdr, with_timestamps, tolerated, marked_known
@@ -49,6 +50,8 @@ cdef class CommittedFlow(StreamFlow):
     cdef bint _is_paid(self, unsigned int ack, unsigned int edge) except -1
     @cython.locals(at=Py_ssize_t, tsval="unsigned int")
     cdef _note_timestamps(self, Held held)
+    @cython.locals(at=Py_ssize_t)
+    cdef _catch_up(self, Held held)
     @cython.locals(packet=Py_ssize_t)
     cdef _owe(self, Held held, double now)
     cdef _owe_anew(self, double now)

@@ -9,7 +9,7 @@ gets there.
 
 from __future__ import annotations
 
-from colo_twisted.packets.acknowledgments import lowered, pure_ack
+from colo_twisted.packets.acknowledgments import lowered, pure_ack, restamped
 from colo_twisted.packets.batch import framed
 from colo_twisted.packets.comparing.cutting import first_part, last_part
 from colo_twisted.packets.comparing.flows import NEVER
@@ -71,6 +71,7 @@ class CommittedFlow(StreamFlow):
         "tolerated",
         "tsecr",
         "tsval",
+        "tsval_order",
         "vnet_hdr",
         "with_timestamps",
     )
@@ -88,6 +89,7 @@ class CommittedFlow(StreamFlow):
         self.vnet_hdr = False
         self.with_timestamps = False
         self.tsval = self.tsecr = 0  # the highest that has left, the newest that was seen
+        self.tsval_order = 0  # of the packet that brought it
         self.marked_known = False
         self.marked_ack = self.marked_edge = 0  # what the primary had acknowledged before the mark
 
@@ -141,6 +143,7 @@ class CommittedFlow(StreamFlow):
         return True
 
     def leave(self, held: Held, outlet: Outlet, now: float) -> None:
+        self._catch_up(held)
         self._note_timestamps(held)
         if not held.flags & ACK or held.parts is not None or not self.secondary.known:
             outlet.add_held(held)
@@ -257,8 +260,24 @@ class CommittedFlow(StreamFlow):
         at = timestamps_at(held.data, held.transport, held.payload)
         if at:
             tsval = u32(held.data, at)
-            self.tsval = later_of(tsval, self.tsval) if self.with_timestamps else tsval
+            if not self.with_timestamps or before(self.tsval, tsval):
+                self.tsval = tsval
+                self.tsval_order = held.order
             self.with_timestamps = True
+
+    def _catch_up(self, held: Held) -> None:
+        """
+        Give a packet that was overtaken while it was held the newest TSval that has left.
+
+        A client that has seen that one takes an older one for a duplicate, and drops it (RFC 7323 section 5, PAWS).
+        """
+        if held.order >= self.tsval_order or held.parts is not None or held.flags & SYN:
+            return
+        at = timestamps_at(held.data, held.transport, held.payload)
+        if at and before(u32(held.data, at), self.tsval):
+            held.keep()
+            at = timestamps_at(held.data, held.transport, held.payload)
+            held.data = restamped(held.data, held.transport, at, self.tsval, held.partial)
 
     # the debt
 

@@ -39,13 +39,13 @@ services = st.fixed_dictionaries(
 )
 
 
-def world_of(service: dict[str, Any]) -> Compared:
+def world_of(service: dict[str, Any], kind: type[Compared] = Compared, client_kind: type[Endpoint] = Endpoint) -> Any:
     random = Random(service["seed"])
     network = settle(random, service["loss"])
     client_at, guest_at = (CLIENT, GUEST) if service["version"] == 4 else (CLIENT6, GUEST6)
     clocks = service["clocks"] or (None, None, None)
     common = {key: service[key] for key in ("sack", "scale", "tags")}
-    client = Endpoint(client_at, guest_at, isn=service["isns"][0], clock=clocks[0], **common)
+    client = client_kind(client_at, guest_at, isn=service["isns"][0], clock=clocks[0], **common)
     download = random.randbytes(service["down"])
     client.stream += random.randbytes(service["up"])
     client.closing = True
@@ -67,7 +67,7 @@ def world_of(service: dict[str, Any]) -> Compared:
     for guest in guests:
         guest.listen() if service["opening"] == "client" else guest.connect(network.now)
     client.listen() if service["opening"] == "guest" else client.connect(network.now)
-    world = Compared(network, client, guests, apps, service["lags"])
+    world = kind(network, client, guests, apps, service["lags"])
     world.download = download  # type: ignore[attr-defined]
     return world
 
