@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import subprocess
 import sys
 import urllib.request
 from collections.abc import Generator
@@ -159,6 +160,27 @@ def test_what_does_not_fit_together_is_one_line_and_status_1(capsys: pytest.Capt
     assert re.fullmatch(
         "twistd colo: -device e1000,netdev=n0,guest=n2: property 'netdev': .*\n", capsys.readouterr().err
     )
+
+
+_SET_BACK = """
+import time
+behind = [0.0]
+wall = time.time
+time.time = lambda: wall() - behind[0]
+from tests.test_plugin import makeService, under_twistd
+options = under_twistd()
+options.parseOptions(["-chardev", "null,id=c0"])
+makeService(options)
+from twisted.internet import reactor
+reactor.callLater(0.1, behind.__setitem__, 0, 3600.0)
+reactor.callLater(0.2, reactor.stop)
+reactor.run()
+"""
+
+
+def test_timers_run_though_the_wall_clock_is_set_back() -> None:
+    """Else no heartbeat is sent for an hour."""
+    subprocess.run([sys.executable, "-c", _SET_BACK], check=True, timeout=PATIENCE, cwd=ETC.parent)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
