@@ -11,8 +11,9 @@ import click
 from colo_twisted.ctl.completion import complete_ids
 from colo_twisted.ctl.console import TIMED_OUT, Console, is_terminal, pass_console, subcommand
 from colo_twisted.ctl.errors import Refused, Trouble
+from colo_twisted.ctl.left_over import Seen, Step, Wishes
 from colo_twisted.ctl.naming import not_added, not_removed, things
-from colo_twisted.ctl.resume_plan import Plan, Seen, Step, Wishes, plan
+from colo_twisted.ctl.resume_plan import Plan, plan
 from colo_twisted.ctl.translate import COMMANDS, Schema, WrongOption, arguments
 from colo_twisted.ctl.waiting import in_one_line, missing_for_synced
 from colo_twisted.ctl.words import lasting, said

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from colo_twisted.ctl.errors import Refused
-from tests.ctl.canned import REPLICA, CannedServer
+from colo_twisted.ctl.left_over import Seen
+from colo_twisted.ctl.naming import Thing
+from colo_twisted.ctl.resume_plan import Plan
+from tests.ctl.canned import CHAINS, REPLICA, CannedServer
 from tests.ctl.schema import SCHEMA
-from tests.ctl.survivor import SURVIVORS_CHAIN, TAKEN_OVER
+from tests.ctl.survivor import ALONE, SURVIVORS_CHAIN, TAKEN_OVER
 
 Row = dict[str, Any]
 
@@ -57,6 +60,26 @@ PRIMARYS_CHARDEVS = [
     {"label": "compare_out", "filename": "pair:compare_out0", "used-by": "filter-dump 'd9'"},
     {"label": "compare_out0", "filename": "pair:compare_out"},
 ]
+
+BARE: dict[str, Any] = {**CHAINS[0], "filters": []}
+NO_REPLICA = {**TAKEN_OVER, "state": "none", "peer": None}
+
+
+def seen(replica: Any, chain: Any, chardevs: Any, objects: Any) -> Seen:
+    things = [Thing("object", id, type) for id, (type, _) in objects.items()]
+    things += [Thing("chardev", row["label"], "chardev") for row in chardevs]
+    things += [Thing("netdev", "hn0", "netdev"), Thing("device", "e0", "device")]
+    properties = {id: values for id, (_, values) in objects.items()}
+    return Seen(replica, [chain], list(chardevs), things, properties, PEERS_DEFAULTS)
+
+
+SURVIVOR = seen(TAKEN_OVER, SURVIVORS_CHAIN, CHARDEVS, OBJECTS)
+PRIMARY = seen(ALONE, BARE, PRIMARYS_CHARDEVS, PRIMARYS_OBJECTS)
+PLAIN = seen(NO_REPLICA, BARE, [], {})
+
+
+def added(planned: Plan) -> dict[str, str]:
+    return {step.id: step.words[2] for step in planned.additions if step.words[0] == "add"}
 
 
 class Resumable(CannedServer):

@@ -8,28 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colo_twisted.ctl.errors import Trouble
+from colo_twisted.ctl.left_over import Seen, Wishes
 from colo_twisted.ctl.naming import Thing
-from colo_twisted.ctl.resume_plan import Plan, Seen, Wishes, plan
+from colo_twisted.ctl.resume_plan import Plan, plan
 from colo_twisted.options.keyval import split
-from tests.ctl.canned import CHAINS, REPLICA
-from tests.ctl.resumable import CHARDEVS, OBJECTS, PEERS_DEFAULTS, PRIMARYS_CHARDEVS, PRIMARYS_OBJECTS
-from tests.ctl.survivor import ALONE, SECONDARY, SURVIVORS_CHAIN, TAKEN_OVER
+from tests.ctl.canned import REPLICA
+from tests.ctl.resumable import BARE, PLAIN, PRIMARY, SURVIVOR, added
+from tests.ctl.survivor import SECONDARY
 
-BARE: dict[str, Any] = {**CHAINS[0], "filters": []}
-NO_REPLICA = {**TAKEN_OVER, "state": "none", "peer": None}
-
-
-def seen(replica: Any, chain: Any, chardevs: Any, objects: Any) -> Seen:
-    things = [Thing("object", id, type) for id, (type, _) in objects.items()]
-    things += [Thing("chardev", row["label"], "chardev") for row in chardevs]
-    things += [Thing("netdev", "hn0", "netdev"), Thing("device", "e0", "device")]
-    properties = {id: values for id, (_, values) in objects.items()}
-    return Seen(replica, [chain], list(chardevs), things, properties, PEERS_DEFAULTS)
-
-
-SURVIVOR = seen(TAKEN_OVER, SURVIVORS_CHAIN, CHARDEVS, OBJECTS)
-PRIMARY = seen(ALONE, BARE, PRIMARYS_CHARDEVS, PRIMARYS_OBJECTS)
-PLAIN = seen(NO_REPLICA, BARE, [], {})
 HERE = Wishes(listen="10.22.1.3")
 
 
@@ -41,10 +27,6 @@ def lines(planned: Plan) -> list[str]:
     """Without what they all begin with."""
     steps = [*planned.removals, *planned.additions, planned.last]
     return [step.line.removeprefix("colo-ctl ").replace(" status=on", "") for step in steps]
-
-
-def added(planned: Plan) -> dict[str, str]:
-    return {step.id: step.words[2] for step in planned.additions if step.words[0] == "add"}
 
 
 # what comes of it
@@ -69,19 +51,6 @@ def test_a_survivor() -> None:
         f"add object filter-redirector,id=redire1,{at},queue=rx,outdev=compare0,{vnet},status=off",
         *("set m0", "set redire0", "set redire1"),
     ]
-
-
-def test_a_primary_without_its_parts_has_them_where_they_were() -> None:
-    """Its colo-peer stays; a pair of which an end is used stays, too, and the new one has other ids."""
-    planned = plan(PRIMARY, Wishes(vnet=False))
-    assert [step.id for step in planned.removals] == ["mirror0", "compare1", "compare0"]
-    parts = added(planned)
-    assert parts["mirror0"] == "socket,id=mirror0,host=fd00::1,port=9203,server=on,wait=off"
-    assert parts["compare1"] == "socket,id=compare1,host=fd00::1,port=9204,server=on,wait=off"
-    assert parts["compare_out-2"] == "pair,id=compare_out-2,peer=compare_out0-2"
-    assert parts["comp0"].endswith(",secondary_in=compare1,outdev=compare_out0-2")
-    assert parts["m0"] == "filter-mirror,id=m0,netdev=hn0,queue=tx,outdev=mirror0,status=off"
-    assert not {"cp0", "peer0"} & set(parts)
 
 
 def test_a_process_that_was_nothing_becomes_a_primary() -> None:
@@ -130,37 +99,11 @@ def test_where_the_new_secondary_connects(listen: str, ports: str | None, socket
         assert parts[id] == f"socket,id={id},host={host},port={port},server=on,wait=off"
 
 
-def test_by_three_cables_the_new_secondary_connects_as_the_old_one_did() -> None:
-    rows = [
-        {"label": id, "filename": f"disconnected:tcp:10.22.{cable}.2:{port},server=on"}
-        for id, cable, port in (("compare1", 2, 9004), ("mirror0", 1, 9003), ("peer0", 3, 9005))
-    ]
-    loopback = {"label": "compare_out", "filename": "disconnected:tcp:127.0.0.1:9005,server=on"}
-    planned = plan(seen(ALONE, BARE, [loopback, *rows], {}), Wishes(vnet=True))
-    assert [step.id for step in planned.removals] == ["compare_out", "compare1", "mirror0", "peer0"]
-    assert " --listen 10.22.1.2,10.22.2.2,10.22.3.2 " in planned.again
-
-
-def test_an_unused_chardev_at_a_port_that_is_wanted_goes() -> None:
-    unused = {"label": "other", "filename": "disconnected:tcp:127.0.0.1:9005,server=on"}
-    used = {"label": "used", "filename": "disconnected:tcp:127.0.0.1:9004,server=on", "used-by": "filter-dump 'd0'"}
-    client = {"label": "client", "filename": "disconnected:tcp:127.0.0.1:9005"}
-    planned = plan(seen(NO_REPLICA, BARE, [unused, used, client], {}), replace(HERE, vnet=True))
-    assert [step.id for step in planned.removals] == ["other"]
-
-
 def test_what_is_given_goes_before_what_was() -> None:
     parts = added(plan(SURVIVOR, replace(HERE, peer="alone=manual", compare="ack_commit=off", vnet=False)))
     assert parts["cp0"] == "colo-peer,id=cp0,chardev=peer0,role=primary,alone=manual"
     assert parts["comp0"].endswith(",outdev=compare_out0,ack_commit=off")
     assert "vnet" not in "".join(parts.values())
-
-
-def test_without_a_rewriter_what_is_left_over_tells_of_vnet_headers() -> None:
-    objects = {id: made for id, made in OBJECTS.items() if id != "rew0"}
-    chain = {**SURVIVORS_CHAIN, "filters": SURVIVORS_CHAIN["filters"][:-1]}
-    parts = added(plan(seen(TAKEN_OVER, chain, CHARDEVS, objects), HERE))
-    assert parts["m0"].endswith("queue=tx,outdev=mirror0,vnet_hdr_support=on,status=off")
 
 
 def test_the_line_for_the_next_try_says_all() -> None:
