@@ -97,7 +97,7 @@ class LeftOver:
 
     @ivar filters: those that are off, the guest's end first, as QEMU's procedure has it.
     @ivar kept_peer: a primary's colo-peer that is there, or None.
-    @ivar passed_on: what the new colo-peer has of the old one.
+    @ivar passed_on: what the new colo-peer has of the old one; None where no old one is there.
     @ivar gone: the ids of all that is removed.
     @ivar ports: of the three sockets.
     """
@@ -110,7 +110,7 @@ class LeftOver:
         peers = {id: seen.properties[id].get("role") for id in seen.of_type("colo-peer")}
         old = [id for id, role in peers.items() if role == "secondary"]
         self.kept_peer = next((id for id in peers if id not in old), None)
-        self.passed_on = _passed_on(seen.properties[old[0]], seen.defaults) if old else []
+        self.passed_on = _passed_on(seen.properties[old[0]], seen.defaults) if old else None
         self._was_secondary = rewriter_of(chain) is not None
         self._objects = [*self.filters, *old]
         self._theirs = [row for row in seen.chardevs if user(row) in self._objects]

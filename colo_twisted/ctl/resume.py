@@ -52,7 +52,7 @@ _HUSHED = ("shut", "lost")
     help="Likewise (those of the left-over chardevs, else 9003,9004,9005).",
 )
 @click.option("--vnet/--no-vnet", default=None, help="Frames carry vnet headers (as the filters here have it).")
-@click.option("--peer", metavar="PROPERTIES", help="The colo-peer's, in place of those that the old one has.")
+@click.option("--peer", metavar="PROPERTIES", help="The colo-peer's, in place of the old one's ('': none).")
 @click.option("--compare", metavar="PROPERTIES", help="The colo-compare's.")
 @click.option("--timeout", type=click.FloatRange(0), metavar="SECONDS", default=60.0, help="Wait at most so long (60).")
 @click.option("--no-wait", is_flag=True, help="Don't wait until it is synced.")
@@ -76,8 +76,10 @@ def resume(
     Attach a new secondary to this side, which has taken over, or was a primary and lost its parts.
 
     Removes what is left over from before, makes the primary's parts, and switches them on last. If something fails,
-    what was added is taken back, and the guest is never cut off. Waits until new connections are protected (exit
-    status 4 if not within --timeout: the parts stay, and the new secondary may come later).
+    what was added is taken back, and the guest is never cut off; what was removed is not made again, so the command
+    for the next try is printed (with --json 'again', too): it has what the old colo-peer had. Waits until new
+    connections are protected (exit status 4 if not within --timeout: the parts stay, and the new secondary may come
+    later).
     """
     with console.client() as client:
         planned = plan(_look(client), Wishes(netdev, listen, ports, vnet, peer, compare))
@@ -143,7 +145,8 @@ class _Run:
         self._done: list[Step] = []
         self._under_way: Step | None = None
         self.document: dict[str, Any] = {"netdev": planned.netdev, "removed": [], "added": [], "switched-on": []}
-        self.document |= {"failed": None, "taken-back": [], "synced": None, "seconds": None, "missing": []}
+        self.document |= {"failed": None, "taken-back": [], "again": None}
+        self.document |= {"synced": None, "seconds": None, "missing": []}
 
     def _order(self, words: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
         """A QMP command and its arguments. Raises Trouble."""
@@ -237,7 +240,8 @@ class _Run:
         steps = [step for step in [*self._done, *doubtful] if step.undo is not None]
         left = self._take_back(steps[::-1])
         self.document |= {"failed": str(why) or "interrupted"}
-        if self.document["removed"] and not self._console.json:
+        if self.document["removed"] or self._under_way in self._plan.removals:
+            self.document["again"] = self._plan.again
             click.echo(f"What was removed is not made again. For the next try: {said(self._plan.again)}", err=True)
         back = ", ".join(map(said, self.document["taken-back"]))
         told = [f"taken back: {back}"] * bool(back) + [f"could not be taken back: {left}"] * bool(left)

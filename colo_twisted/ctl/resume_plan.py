@@ -27,6 +27,9 @@ from colo_twisted.ctl.left_over import (
 )
 from colo_twisted.ctl.words import said
 
+Pairs = list[tuple[str | None, str]]
+"""Properties and their values, as option strings have them."""
+
 _OURS = {
     "--peer": ("id", "chardev", "role"),
     "--compare": ("id", "primary_in", "secondary_in", "outdev", "vnet_hdr_support"),
@@ -52,20 +55,16 @@ def plan(seen: Seen, wishes: Wishes) -> Plan:
     left = LeftOver(seen, chain, wishes)
     vnet = _vnet(seen, chain, left, wishes)
     hosts, ports = left.hosts(), left.ports
-    passed_on = _given("--peer", wishes.peer) if wishes.peer is not None else left.passed_on
-    compare = _given("--compare", wishes.compare or "")
-    if left.kept_peer is not None and wishes.peer is not None:
-        raise Trouble(f"colo-peer {said(left.kept_peer)} is there and stays: --peer is for a new one")
+    of_peer, compare = _of_peer(chain, left, wishes), _given("--compare", wishes.compare or "")
     names = _Names(thing.id for thing in seen.things if thing.id not in left.gone)
     parts = _Parts(chain, left.kept_peer, vnet, names)
-    given = passed_on if left.kept_peer is None else []
     return Plan(
         chain["netdev"],
         left.removals,
-        [*parts.chardevs(hosts, ports), *parts.objects(passed_on, compare), *parts.switches[:-1]],
+        [*parts.chardevs(hosts, ports), *parts.objects(of_peer or [], compare), *parts.switches[:-1]],
         parts.switches[-1],
-        _again(wishes, hosts, ports, vnet, given),
-        dict(given).get("fence") if wishes.peer is None else None,
+        _again(wishes, hosts, ports, vnet, of_peer),
+        dict(of_peer or []).get("fence") if wishes.peer is None else None,
     )
 
 
@@ -112,7 +111,23 @@ def _vnet(seen: Seen, chain: Row, left: LeftOver, wishes: Wishes) -> bool:
     return bool(known.pop())
 
 
-def _given(option: str, text: str) -> list[tuple[str | None, str]]:
+def _of_peer(chain: Row, left: LeftOver, wishes: Wishes) -> Pairs | None:
+    """What a new colo-peer is given; None where one is there that stays. Raises Trouble."""
+    if left.kept_peer is not None:
+        if wishes.peer is not None:
+            raise Trouble(f"colo-peer {said(left.kept_peer)} is there and stays: --peer is for a new one")
+        return None
+    if wishes.peer is not None:
+        return _given("--peer", wishes.peer)
+    if left.passed_on is None and rewriter_of(chain) is not None:  # an earlier try may have removed it, and failed
+        raise Trouble(
+            "say --peer PROPERTIES, those that the colo-peer here had (or '' for none): it is gone, and nothing else"
+            " tells its state-file, fence, takeover and alone"
+        )
+    return left.passed_on or []
+
+
+def _given(option: str, text: str) -> Pairs:
     """What an option adds. Raises Trouble for what only resume itself can know."""
     from colo_twisted.options.keyval import split  # its package imports Twisted: it takes time
 
@@ -164,7 +179,7 @@ class _Parts:
         for id, other in self._pairs:
             yield _addition("chardev", "pair", id, [("peer", other)])
 
-    def objects(self, of_peer: list[Any], of_comparer: list[Any]) -> Iterator[Step]:
+    def objects(self, of_peer: Pairs, of_comparer: Pairs) -> Iterator[Step]:
         """The filters are off, so that frames go by them while the rest is being made."""
         (capture, primary_in), (release, outdev) = self._pairs
         if self._has_peer:
@@ -196,13 +211,13 @@ def _addition(option: str, type: str, id: str, properties: list[Any]) -> Step:
     return Step(("add", option, text), id, ("del", option, id))
 
 
-def _again(wishes: Wishes, hosts: list[str], ports: list[str], vnet: bool, of_peer: list[Any]) -> str:
+def _again(wishes: Wishes, hosts: list[str], ports: list[str], vnet: bool, of_peer: Pairs | None) -> str:
     """The line for a second try, when what is left over tells nothing any more."""
     from colo_twisted.options.keyval import join  # its package imports Twisted: it takes time
 
     listen = hosts[0] if len(set(hosts)) == 1 else ",".join(hosts)
     words = ["colo-ctl", "resume", "--listen", listen, "--ports", ",".join(ports), "--vnet" if vnet else "--no-vnet"]
     words += ["--netdev", wishes.netdev] if wishes.netdev is not None else []
-    words += ["--peer", join(of_peer)] if of_peer else []
+    words += ["--peer", join(of_peer)] if of_peer is not None else []
     words += ["--compare", wishes.compare] if wishes.compare is not None else []
     return shlex.join(words)

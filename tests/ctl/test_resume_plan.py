@@ -17,6 +17,11 @@ from tests.ctl.resumable import BARE, PLAIN, PRIMARY, SURVIVOR, added
 from tests.ctl.survivor import SECONDARY
 
 HERE = Wishes(listen="10.22.1.3")
+WITHOUT_PEER = replace(
+    SURVIVOR,
+    things=[thing for thing in SURVIVOR.things if thing.id not in ("cp0", "peer0")],
+    chardevs=[row for row in SURVIVOR.chardevs if row["label"] != "peer0"],
+)
 
 
 def with_objects(known: Seen, **types: str) -> Seen:
@@ -106,6 +111,11 @@ def test_what_is_given_goes_before_what_was() -> None:
     assert "vnet" not in "".join(parts.values())
 
 
+def test_a_survivor_that_never_had_a_colo_peer_says_so() -> None:
+    parts = added(plan(WITHOUT_PEER, replace(HERE, peer="")))
+    assert parts["cp0"] == "colo-peer,id=cp0,chardev=peer0,role=primary"
+
+
 def test_the_line_for_the_next_try_says_all() -> None:
     assert plan(PRIMARY, Wishes(vnet=False, netdev="hn0")).again == (
         "colo-ctl resume --listen fd00::1 --ports 9203,9204,9205 --no-vnet --netdev hn0"
@@ -114,6 +124,7 @@ def test_the_line_for_the_next_try_says_all() -> None:
     assert again == (
         "colo-ctl resume --listen a,b,c --ports 9003,9004,9105 --vnet --peer alone=manual --compare ack_commit=off"
     )
+    assert plan(WITHOUT_PEER, replace(HERE, peer="")).again.endswith(" --vnet --peer ''")
 
 
 # what is in the way
@@ -146,6 +157,7 @@ def netdevs(*rows: Any) -> Seen:
         (SURVIVOR, replace(HERE, netdev="hn1"), "there is no netdev 'hn1' with a guest behind it (there is hn0)"),
         (PLAIN, HERE, "say --vnet or --no-vnet: "),
         (SURVIVOR, Wishes(), "say --listen ADDRESS: "),
+        (WITHOUT_PEER, HERE, "say --peer PROPERTIES, those that the colo-peer here had (or '' for none)"),
         (SURVIVOR, Wishes(listen="a,b"), "--listen takes one, or three: mirror,secondary_in,colo-peer; got a,b"),
         (SURVIVOR, replace(HERE, ports="1"), "--ports takes three: mirror,secondary_in,colo-peer; got 1"),
         (SURVIVOR, replace(HERE, ports="1,,3"), "--ports takes three: "),
