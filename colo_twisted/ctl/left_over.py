@@ -46,7 +46,8 @@ class Seen:
     """
     What there is: answers, and what has an id.
 
-    ``properties``: by name, with their values, of each filter and colo-peer; ``defaults``: likewise, of a colo-peer.
+    ``properties``: by name, with their values, of each filter, colo-peer and comparer; ``defaults``: likewise, of a
+    colo-peer.
     """
 
     replica: Row
@@ -59,6 +60,13 @@ class Seen:
     def of_type(self, type: str) -> list[str]:
         """The ids of the objects of a type."""
         return [thing.id for thing in self.things if thing.type == type]
+
+    def beyond(self, chardev: str) -> str | None:
+        """The id of what uses the other end of a pair, '' where nothing does; None where it is no pair."""
+        filenames = {row["label"]: row.get("filename", "") for row in self.chardevs}
+        kind, _, other = filenames.get(chardev, "").partition(":")
+        users = [user(row) for row in self.chardevs if row["label"] == other]
+        return users[0] if kind == "pair" and users else None
 
 
 @dataclass(frozen=True)

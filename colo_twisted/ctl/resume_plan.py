@@ -35,6 +35,9 @@ _OURS = {
     "--compare": ("id", "primary_in", "secondary_in", "outdev", "vnet_hdr_support"),
 }
 
+HUSHED = ("shut", "lost")
+"""States in which the comparer lets nothing out: the guest must not be led into it."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -76,15 +79,46 @@ def check(seen: Seen) -> None:
     state = said(seen.replica["state"])
     comparers = seen.of_type("colo-compare")
     if comparers:
-        raise Trouble(
-            f"refused: comparer {said(comparers[0])} is there already (the state is {state}): a new secondary has only"
-            " to connect; to make its parts anew remove it first (colo-ctl del object)"
-        )
+        there = f"refused: comparer {said(comparers[0])} is there already (the state is {state})"
+        raise Trouble(there + _what_is_left_to_do(seen, comparers[0]))
     if seen.replica["mode"] == "secondary":
         raise Trouble(
             f"refused: this side is a secondary that has not taken over (the state is {state}): colo-ctl failover"
             " does that, where the primary is off for good"
         )
+
+
+def _what_is_left_to_do(seen: Seen, comparer: str) -> str:
+    """Nothing on this side, unless a resume was killed: the way into the comparer, the last step, is not open then."""
+    around = _around(seen, comparer)
+    if "" in around.values():
+        return (
+            ", but not all filters around it are, as after a resume that was killed: remove it (colo-ctl del object"
+            f" {said(comparer)}) and resume again"
+        )
+    off = [id for id, status in around.items() if status == "off"]
+    if not off or off[-1] != [*around][-1]:
+        return ": a new secondary has only to connect; to make its parts anew remove it first (colo-ctl del object)"
+    state = said(seen.replica["state"])
+    when = f"and when the state is not {state} any more" if state in HUSHED else "then"
+    return (
+        f", but {', '.join(map(said, off))} {'is' if len(off) == 1 else 'are'} off, as after a resume that was killed:"
+        f" start the new secondary, {when} {'; '.join(said(_switch(id).line) for id in off)}"
+    )
+
+
+def _around(seen: Seen, comparer: str) -> dict[str, str]:
+    """
+    Statuses of the filters around a comparer, the way into it last; '' stands for one that is not there.
+
+    Empty where its channels are no pairs: then nobody can tell which filters are its own.
+    """
+    ends = [seen.beyond(seen.properties[comparer][name]) for name in ("outdev", "primary_in")]
+    if None in ends:
+        return {}
+    filters = {row["id"]: row for chain in seen.chains for row in chain["filters"]}
+    mirrors = [id for id, row in filters.items() if row["type"] == "filter-mirror"]
+    return {id: filters[id]["status"] if id in filters else "" for id in [*mirrors, *ends] if id is not None}
 
 
 def _chain(seen: Seen, wishes: Wishes) -> Row:
@@ -198,10 +232,11 @@ class _Parts:
     @property
     def switches(self) -> list[Step]:
         """The way into the comparer is the last that opens."""
-        return [
-            Step(("set", id, "status=on"), id, ("set", id, "status=off"))
-            for id in (self._mirror, self._release, self._capture)
-        ]
+        return [_switch(id) for id in (self._mirror, self._release, self._capture)]
+
+
+def _switch(id: str) -> Step:
+    return Step(("set", id, "status=on"), id, ("set", id, "status=off"))
 
 
 def _addition(option: str, type: str, id: str, properties: list[Any]) -> Step:

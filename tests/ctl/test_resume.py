@@ -3,9 +3,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from typing import Any
 
-import click
 import pytest
 
 from colo_twisted.ctl.errors import Lost, Refused, TooLate, Trouble
@@ -295,31 +293,3 @@ def test_a_server_that_has_gone_takes_nothing_back() -> None:
     server.fail[FIRST + 1] = gone
     shown = server.run("resume", *LISTEN)
     assert shown.stderr.endswith("gone (could not be taken back: nobody listens)\n")
-
-
-@pytest.mark.parametrize("at", [FIRST + 3, LAST - 1])
-def test_ctrl_c_takes_back_too(at: int) -> None:
-    server = Resumable()
-    expected = before_anything(server)
-    interrupt: Any = KeyboardInterrupt
-    server.fail[at] = interrupt
-    shown = server.run("resume", *LISTEN)
-    assert shown.exit_code == 130
-    assert shown.stderr.splitlines()[-1].startswith("colo-ctl: interrupted (taken back: ")
-    assert server.there == expected
-
-
-def test_a_reader_that_has_gone_takes_back_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As with '| head -8'."""
-    echo = click.echo
-
-    def to_nobody(text: str, err: bool = False) -> None:
-        if text == "added chardev compare1":
-            raise BrokenPipeError
-        echo(text, err=err)
-
-    monkeypatch.setattr(click, "echo", to_nobody)
-    server = Resumable()
-    expected = before_anything(server)
-    assert server.run("resume", *LISTEN).exit_code == 141
-    assert server.there == expected

@@ -12,8 +12,9 @@ from colo_twisted.ctl.left_over import Seen, Wishes
 from colo_twisted.ctl.naming import Thing
 from colo_twisted.ctl.resume_plan import Plan, plan
 from colo_twisted.options.keyval import split
+from tests.ctl.canned import CHARDEVS as A_PRIMARYS_CHARDEVS
 from tests.ctl.canned import REPLICA
-from tests.ctl.resumable import BARE, PLAIN, PRIMARY, SURVIVOR, added
+from tests.ctl.resumable import BARE, PLAIN, PRIMARY, SURVIVOR, added, seen
 from tests.ctl.survivor import SECONDARY
 
 HERE = Wishes(listen="10.22.1.3")
@@ -138,11 +139,6 @@ def netdevs(*rows: Any) -> Seen:
     ("known", "wishes", "why"),
     [
         (
-            replace(with_objects(SURVIVOR, comp0="colo-compare"), replica=REPLICA),
-            HERE,
-            "refused: comparer comp0 is there already (the state is synced): ",
-        ),
-        (
             replace(SURVIVOR, replica=SECONDARY),
             HERE,
             "refused: this side is a secondary that has not taken over (the s",
@@ -170,6 +166,64 @@ def test_what_is_in_the_way(known: Seen, wishes: Wishes, why: str) -> None:
     with pytest.raises(Trouble) as caught:
         plan(known, wishes)
     assert str(caught.value).startswith(why)
+
+
+def half_made(state: str = "joining", **statuses: str) -> Seen:
+    """A comparer between pairs, and those filters around it, by the statuses that they have."""
+    channels = {"redire0": {"indev": "compare_out"}, "redire1": {"outdev": "compare0"}}
+    objects: dict[str, Any] = {
+        id: (OBJECT_TYPES[id], {"status": status, **channels.get(id, {})}) for id, status in statuses.items()
+    }
+    objects["comp0"] = ("colo-compare", {"primary_in": "compare0-0", "outdev": "compare_out0"})
+    users = {"compare0": "redire1", "compare_out": "redire0"}
+    pairs = [
+        row if users.get(row["label"], "m0") in statuses else {**row, "used-by": None}
+        for row in A_PRIMARYS_CHARDEVS
+        if row["filename"].startswith("pair:")
+    ]
+    spies = [{"id": "spy", "type": "filter-redirector", "queue": "tx", "status": "off"}]
+    filters = [{"id": id, "type": OBJECT_TYPES[id], "queue": "tx", "status": status} for id, status in statuses.items()]
+    return seen({**REPLICA, "state": state}, {**BARE, "filters": [*spies, *filters]}, pairs, objects)
+
+
+OBJECT_TYPES = {"m0": "filter-mirror", "redire0": "filter-redirector", "redire1": "filter-redirector"}
+
+
+@pytest.mark.parametrize(
+    ("known", "says"),
+    [
+        (
+            half_made(redire1="off", redire0="off", m0="off"),
+            ", but m0, redire0, redire1 are off, as after a resume that was killed: start the new secondary, then"
+            " colo-ctl set m0 status=on; colo-ctl set redire0 status=on; colo-ctl set redire1 status=on",
+        ),
+        (
+            half_made("lost", m0="on", redire0="on", redire1="off"),
+            ", but redire1 is off, as after a resume that was killed: start the new secondary, and when the state is"
+            " not lost any more colo-ctl set redire1 status=on",
+        ),
+        (
+            half_made(m0="off", redire0="off"),
+            ", but not all filters around it are, as after a resume that was killed: remove it (colo-ctl del object"
+            " comp0) and resume again",
+        ),
+        (half_made(redire1="off"), ", but not all filters around it are, "),
+        (half_made(m0="off", redire0="on", redire1="on"), ": a new secondary has only to connect; "),
+        (half_made(m0="on", redire0="on", redire1="on"), ": a new secondary has only to connect; to make its parts "),
+    ],
+)
+def test_a_comparer_that_is_not_led_to(known: Seen, says: str) -> None:
+    state = known.replica["state"]
+    with pytest.raises(Trouble) as caught:
+        plan(known, HERE)
+    assert str(caught.value).startswith(f"refused: comparer comp0 is there already (the state is {state}){says}")
+
+
+def test_of_a_comparer_between_sockets_nobody_can_tell_which_filters_are_its_own() -> None:
+    known = half_made(m0="off", redire0="off", redire1="off")
+    sockets = [row | {"filename": "tcp:127.0.0.1:9001,server=on"} for row in known.chardevs]
+    with pytest.raises(Trouble, match="a new secondary has only to connect"):
+        plan(replace(known, chardevs=sockets), HERE)
 
 
 def test_one_of_several_netdevs() -> None:
