@@ -419,6 +419,29 @@ def test_only_the_secondary_waits_first(other: OtherHost, role: str, delay: str)
     assert (time.monotonic() - began >= 0.6) >= (role == "secondary")
 
 
+@pytest.mark.parametrize("role", ["primary", "secondary"])
+@pytest.mark.parametrize("delay", ["", "abc", "1,5", "-1", ".", "1.2.3", "1m", "infinity", "1 2"])
+def test_a_delay_that_is_no_number_is_no_fence_on_either_side(other: OtherHost, role: str, delay: str) -> None:
+    """Else the secondary would not wait, and both might win; the primary says so too, while somebody tries it."""
+    expected = f"fence-ssh: -d takes a number of seconds (1.5), and '{delay}' is none\n"
+    assert fence("fence-ssh", "-d", delay, "h", "colo", COLO_ROLE=role) == (1, expected)
+    assert other.log("ssh") == ""
+
+
+def test_a_secondary_whose_delay_is_cut_short_fences_nobody(other: OtherHost) -> None:
+    """A sleep that takes no fractions, or that somebody kills."""
+    (other.folder / "here/sleep").write_text("#!/bin/sh\nexit 1\n")
+    (other.folder / "here/sleep").chmod(0o755)
+    said = fence("fence-ssh", "-d", "0.5", "h", "colo", COLO_ROLE="secondary")
+    assert said == (1, "fence-ssh: this side could not wait for 0.5 s first\n")
+    assert other.log("ssh") == ""
+
+
+@pytest.mark.parametrize("delay", ["0", "2", "0.01", ".01", "00.01"])
+def test_a_delay_may_be_a_fraction(other: OtherHost, delay: str) -> None:
+    assert fence("fence-ssh", "-d", delay, "h", "colo", COLO_ROLE="secondary")[0] == 0
+
+
 @pytest.mark.parametrize("name", ["fence-ssh", "fence-netns"])
 @pytest.mark.parametrize("shell", ["sh", "dash", "bash"])
 def test_each_script_can_be_run_and_any_shell_can_read_it(name: str, shell: str) -> None:
