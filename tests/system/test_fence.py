@@ -176,6 +176,32 @@ def test_a_namespace_that_is_not_there_is_not_taken_for_a_guest_that_is_gone(pro
     assert is_alive(proxy.pid)
 
 
+@pytest.mark.parametrize("named", ["", ",", " ", " , ,"])
+def test_who_names_no_namespace_is_not_told_that_a_guest_is_gone(programs: Programs, named: str) -> None:
+    need("flock")
+    gone = programs.proxy("proxy")
+    gone.kill()
+    gone.wait()
+    expected = "fence-netns: no namespace is named: nobody would look whether the guest is gone\n"
+    assert fence_netns(programs, named) == (1, expected)
+
+
+def test_what_is_named_is_a_namespace_and_not_only_a_file(programs: Programs, guest: Host) -> None:
+    """As the folder itself, or the file of one that is no longer mounted: in it nobody runs, whoever lives."""
+    proxy = programs.proxy("proxy")
+    said = fence_netns(programs, f"{guest.name},.")
+    assert said == (1, "fence-netns: there is no network namespace .\n")
+    assert is_alive(proxy.pid)
+
+
+@pytest.mark.parametrize("lock", ["", "none/lock", "."])
+def test_a_lock_that_can_not_be_opened_is_a_failure_in_words(programs: Programs, guest: Host, lock: str) -> None:
+    proxy = programs.proxy("proxy")
+    status, said = fence("fence-netns", guest.name, str(programs.pidfile("proxy")), lock)
+    assert (status, said.splitlines()[-1]) == (1, f"fence-netns: lock file '{lock}' can't be opened")
+    assert is_alive(proxy.pid)
+
+
 def test_a_side_that_has_been_fenced_itself_fences_nobody(programs: Programs, guest: Host) -> None:
     this_side = programs.start("true")
     this_side.wait()
