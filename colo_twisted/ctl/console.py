@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -17,6 +18,7 @@ from click.shell_completion import CompletionItem
 from colo_twisted.ctl.address import DEFAULT, Address, UnixAddress, parse_address
 from colo_twisted.ctl.client import CONNECTING, Client
 from colo_twisted.ctl.errors import Refused, Trouble
+from colo_twisted.ctl.signals import Ended
 from colo_twisted.ctl.words import Paint, plain
 
 PROBLEMS = 3  # exit status of `status` when something is wrong
@@ -90,19 +92,32 @@ class Failure(click.ClickException):
 
 @contextlib.contextmanager
 def quiet_ends(address: Callable[[], Address]) -> Iterator[None]:
-    """Trouble becomes one line; a reader that has gone, or Ctrl-C, none. ``address`` says where the server is."""
+    """
+    Trouble becomes one line; a reader that has gone, a signal or Ctrl-C, none.
+
+    ``address`` says where the server is.
+    """
     try:
         yield
     except Refused as refused:
         raise Failure(f"{refused}{_whose_server(address()) if refused.unknown else ''}") from None
     except Trouble as trouble:
         raise Failure(str(trouble)) from None
+    except Ended as ended:
+        raise click.exceptions.Exit(ended.status) from None
     except KeyboardInterrupt:
         raise click.exceptions.Exit(130) from None  # as a shell has it: 128 + SIGINT
-    except BrokenPipeError:
+    except OSError as error:
+        if not is_nobody_there(error):
+            raise
         with contextlib.suppress(OSError, ValueError):  # a stand-in for stdout has no descriptor
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at its end
         raise click.exceptions.Exit(141) from None  # 128 + SIGPIPE
+
+
+def is_nobody_there(error: OSError) -> bool:
+    """Whether it is about a reader of a pipe, or a terminal, that has gone."""
+    return isinstance(error, BrokenPipeError) or error.errno == errno.EIO
 
 
 def _whose_server(address: Address) -> str:

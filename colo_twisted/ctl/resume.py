@@ -8,11 +8,13 @@ from typing import Any, NoReturn
 
 import click
 
+from colo_twisted.ctl import signals
 from colo_twisted.ctl.completion import complete_ids
 from colo_twisted.ctl.console import TIMED_OUT, Console, is_terminal, pass_console, subcommand
 from colo_twisted.ctl.errors import Refused, Trouble
+from colo_twisted.ctl.left_over import Seen, Step, Wishes
 from colo_twisted.ctl.naming import not_added, not_removed, things
-from colo_twisted.ctl.resume_plan import Plan, Seen, Step, Wishes, plan
+from colo_twisted.ctl.resume_plan import HUSHED, Plan, plan
 from colo_twisted.ctl.translate import COMMANDS, Schema, WrongOption, arguments
 from colo_twisted.ctl.waiting import in_one_line, missing_for_synced
 from colo_twisted.ctl.words import lasting, said
@@ -21,8 +23,6 @@ _POLL = 0.25  # seconds between two looks
 _DELETE = {"object": "object-del", "chardev": "chardev-remove"}
 _DONE = {"del": "removed {} {}", "add": "added {} {}", "set": "{}: status is {} now"}
 _LISTS = {"del": "removed", "add": "added", "set": "switched-on"}
-_HUSHED = ("shut", "lost")
-"""States in which the comparer lets nothing out: the guest must not be led into it."""
 
 
 @subcommand(
@@ -51,7 +51,7 @@ _HUSHED = ("shut", "lost")
     help="Likewise (those of the left-over chardevs, else 9003,9004,9005).",
 )
 @click.option("--vnet/--no-vnet", default=None, help="Frames carry vnet headers (as the filters here have it).")
-@click.option("--peer", metavar="PROPERTIES", help="The colo-peer's, in place of those that the old one has.")
+@click.option("--peer", metavar="PROPERTIES", help="The colo-peer's, in place of the old one's ('': none).")
 @click.option("--compare", metavar="PROPERTIES", help="The colo-compare's.")
 @click.option("--timeout", type=click.FloatRange(0), metavar="SECONDS", default=60.0, help="Wait at most so long (60).")
 @click.option("--no-wait", is_flag=True, help="Don't wait until it is synced.")
@@ -75,8 +75,11 @@ def resume(
     Attach a new secondary to this side, which has taken over, or was a primary and lost its parts.
 
     Removes what is left over from before, makes the primary's parts, and switches them on last. If something fails,
-    what was added is taken back, and the guest is never cut off. Waits until new connections are protected (exit
-    status 4 if not within --timeout: the parts stay, and the new secondary may come later).
+    or a signal ends it before that is done (Ctrl-C, SIGTERM, SIGHUP), what was added is taken back, and the guest is
+    never cut off; what was removed is not made again, so the command for the next try is printed (with --json
+    'again', too): it has what the old colo-peer had. After a kill -9 the next try says what is left to do. Waits
+    until new connections are protected (exit status 4 if not within --timeout: the parts stay, and the new secondary
+    may come later).
     """
     with console.client() as client:
         planned = plan(_look(client), Wishes(netdev, listen, ports, vnet, peer, compare))
@@ -85,11 +88,12 @@ def resume(
             return
         run = _Run(console, client, planned)
         try:
-            run.go(timeout)
-            if planned.fence is not None:
-                fence = f"fence={said(planned.fence)} is kept"
-                click.echo(f"{fence}: it must switch off the new secondary's host now (else --peer)", err=True)
-            missing = [] if no_wait else run.wait_synced(timeout)
+            with signals.ending():
+                run.go(timeout)
+                if planned.fence is not None:
+                    fence = f"fence={said(planned.fence)} is kept"
+                    click.echo(f"{fence}: it must switch off the new secondary's host now (else --peer)", err=True)
+                missing = [] if no_wait else run.wait_synced(timeout)
         finally:
             if console.json:
                 console.document(run.document)
@@ -103,8 +107,9 @@ def _look(client: Any) -> Seen:
     chardevs, known = client.execute("query-chardev"), things(client)
     filters = {filter["id"] for chain in chains for filter in chain["filters"]}
     peers = [thing.id for thing in known if thing.type == "colo-peer"]
+    comparers = [thing.id for thing in known if thing.type == "colo-compare"]
     properties, defaults = {}, {}
-    for id in [*filters, *peers]:
+    for id in [*filters, *peers, *comparers]:
         listed = client.execute("qom-list", {"path": f"/objects/{id}"})
         names = [row["name"] for row in listed if row["name"] != "type"]
         properties[id] = {
@@ -142,7 +147,8 @@ class _Run:
         self._done: list[Step] = []
         self._under_way: Step | None = None
         self.document: dict[str, Any] = {"netdev": planned.netdev, "removed": [], "added": [], "switched-on": []}
-        self.document |= {"failed": None, "taken-back": [], "synced": None, "seconds": None, "missing": []}
+        self.document |= {"failed": None, "taken-back": [], "again": None}
+        self.document |= {"synced": None, "seconds": None, "missing": []}
 
     def _order(self, words: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
         """A QMP command and its arguments. Raises Trouble."""
@@ -168,8 +174,9 @@ class _Run:
                 self._take(step)
             self._wait_open(timeout)
             self._take(self._plan.last)
-        except (Trouble, KeyboardInterrupt, BrokenPipeError) as error:
-            self._fail(error)
+        except (Trouble, KeyboardInterrupt, OSError) as error:  # a terminal that has gone says so before SIGHUP comes
+            with signals.undisturbed():
+                self._fail(error)
 
     def _take(self, step: Step) -> None:
         self._under_way = step
@@ -178,8 +185,8 @@ class _Run:
         except Refused as refused:
             self._under_way = None
             raise self._explained(step, refused) from None
+        self._done.append(step)  # first: a signal may come between the two
         self._under_way = None
-        self._done.append(step)
         self._tell(step)
 
     def _explained(self, step: Step, refused: Refused) -> Trouble:
@@ -205,7 +212,7 @@ class _Run:
 
     def _why_shut(self) -> list[str]:
         replica = self._client.execute("query-colo-replica")
-        return missing_for_synced(replica) if replica["state"] in _HUSHED else []
+        return missing_for_synced(replica) if replica["state"] in HUSHED else []
 
     def wait_synced(self, timeout: float) -> list[str]:
         """What is missing at the time-out."""
@@ -230,13 +237,14 @@ class _Run:
 
     # taking back
 
-    def _fail(self, why: Trouble | KeyboardInterrupt | BrokenPipeError) -> NoReturn:
+    def _fail(self, why: Trouble | KeyboardInterrupt | OSError) -> NoReturn:
         """Take back what was added, and say so. Raises Trouble, or what ended it."""
         doubtful = [] if self._under_way is None else [self._under_way]  # its answer was lost: perhaps it was done
         steps = [step for step in [*self._done, *doubtful] if step.undo is not None]
         left = self._take_back(steps[::-1])
         self.document |= {"failed": str(why) or "interrupted"}
-        if self.document["removed"] and not self._console.json:
+        if self.document["removed"] or self._under_way in self._plan.removals:
+            self.document["again"] = self._plan.again
             click.echo(f"What was removed is not made again. For the next try: {said(self._plan.again)}", err=True)
         back = ", ".join(map(said, self.document["taken-back"]))
         told = [f"taken back: {back}"] * bool(back) + [f"could not be taken back: {left}"] * bool(left)

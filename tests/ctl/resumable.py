@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Callable
 from typing import Any
 
 from colo_twisted.ctl.errors import Refused
-from tests.ctl.canned import REPLICA, CannedServer
+from colo_twisted.ctl.left_over import Seen
+from colo_twisted.ctl.naming import Thing
+from colo_twisted.ctl.resume_plan import Plan
+from tests.ctl.canned import CHAINS, REPLICA, CannedServer
 from tests.ctl.schema import SCHEMA
-from tests.ctl.survivor import SURVIVORS_CHAIN, TAKEN_OVER
+from tests.ctl.survivor import ALONE, SURVIVORS_CHAIN, TAKEN_OVER
 
 Row = dict[str, Any]
 
@@ -58,6 +62,27 @@ PRIMARYS_CHARDEVS = [
     {"label": "compare_out0", "filename": "pair:compare_out"},
 ]
 
+CHANNELS = ("chardev", "indev", "outdev", "primary_in", "secondary_in")
+BARE: dict[str, Any] = {**CHAINS[0], "filters": []}
+NO_REPLICA = {**TAKEN_OVER, "state": "none", "peer": None}
+
+
+def seen(replica: Any, chain: Any, chardevs: Any, objects: Any) -> Seen:
+    things = [Thing("object", id, type) for id, (type, _) in objects.items()]
+    things += [Thing("chardev", row["label"], "chardev") for row in chardevs]
+    things += [Thing("netdev", "hn0", "netdev"), Thing("device", "e0", "device")]
+    properties = {id: values for id, (_, values) in objects.items()}
+    return Seen(replica, [chain], list(chardevs), things, properties, PEERS_DEFAULTS)
+
+
+SURVIVOR = seen(TAKEN_OVER, SURVIVORS_CHAIN, CHARDEVS, OBJECTS)
+PRIMARY = seen(ALONE, BARE, PRIMARYS_CHARDEVS, PRIMARYS_OBJECTS)
+PLAIN = seen(NO_REPLICA, BARE, [], {})
+
+
+def added(planned: Plan) -> dict[str, str]:
+    return {step.id: step.words[2] for step in planned.additions if step.words[0] == "add"}
+
 
 class Resumable(CannedServer):
     """
@@ -68,7 +93,7 @@ class Resumable(CannedServer):
 
     def __init__(self, *states: str, primary: bool = False) -> None:
         super().__init__()
-        self.objects = dict(PRIMARYS_OBJECTS if primary else OBJECTS)
+        self.objects = copy.deepcopy(PRIMARYS_OBJECTS if primary else OBJECTS)
         self.chardevs = [dict(row) for row in (PRIMARYS_CHARDEVS if primary else CHARDEVS)]
         self.fail: dict[int, Callable[[], Exception]] = {}
         self._numbers = itertools.count()
@@ -84,7 +109,7 @@ class Resumable(CannedServer):
             "object-del": self._remove_object,
             "chardev-add": self._add_chardev,
             "chardev-remove": self._remove_chardev,
-            "qom-set": lambda _: self._count(),
+            "qom-set": self._set,
         }
 
     @property
@@ -108,8 +133,18 @@ class Resumable(CannedServer):
         return {**REPLICA, "state": self._states.pop(0) if len(self._states) > 1 else self._states[0]}
 
     def _chain(self) -> Row:
-        """Filters that are added are left out: nothing asks for them."""
-        return {**SURVIVORS_CHAIN, "filters": [row for row in SURVIVORS_CHAIN["filters"] if row["id"] in self.objects]}
+        """Each filter that was added stands before the rewriter, after those that were added earlier."""
+        rows = [row for row in SURVIVORS_CHAIN["filters"] if row["id"] in self.objects]
+        known = {id: made for id, made in self.objects.items() if id not in OBJECTS and made[0].startswith("filter-")}
+        rows[-1:-1] = [
+            {"id": id, "type": type, "queue": given["queue"], "status": given["status"]}
+            for id, (type, given) in known.items()
+        ]
+        return {**SURVIVORS_CHAIN, "filters": rows}
+
+    def statuses(self) -> dict[str, str]:
+        """Of the filters, from the network's end on."""
+        return {row["id"]: row["status"] for row in self._chain()["filters"]}
 
     def _list(self, given: Row) -> list[Row]:
         if given["path"] == "/objects":
@@ -122,7 +157,16 @@ class Resumable(CannedServer):
     def _add_object(self, given: Row) -> Row:
         self._count()
         assert given["id"] not in self.there
-        self.objects[given["id"]] = (given["qom-type"], given)
+        self.objects[given["id"]] = (given["qom-type"], dict(given))
+        for row in self.chardevs:
+            if row["label"] in [given.get(name) for name in CHANNELS]:
+                assert "used-by" not in row
+                row["used-by"] = f"{given['qom-type']} '{given['id']}'"
+        return {}
+
+    def _set(self, given: Row) -> Row:
+        self._count()
+        self.objects[given["path"].rpartition("/")[2]][1][given["property"]] = given["value"]
         return {}
 
     def _remove_object(self, given: Row) -> Row:

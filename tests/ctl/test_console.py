@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import signal
 from typing import Any
 
 import click
@@ -11,6 +13,7 @@ from colo_twisted.ctl.address import TCPAddress, UnixAddress
 from colo_twisted.ctl.client import CONNECTING
 from colo_twisted.ctl.console import Clock, Console, Failure, quiet_ends
 from colo_twisted.ctl.errors import Lost, Refused
+from colo_twisted.ctl.signals import Ended
 from tests.ctl.canned import CannedServer
 
 HERE = UnixAddress("/here")
@@ -86,7 +89,15 @@ def test_a_command_that_the_server_lacks_names_the_server() -> None:
     assert failed.value.exit_code == 1
 
 
-@pytest.mark.parametrize(("ended", "status"), [(KeyboardInterrupt(), 130), (BrokenPipeError(), 141)])
+@pytest.mark.parametrize(
+    ("ended", "status"),
+    [
+        (KeyboardInterrupt(), 130),
+        (Ended(signal.SIGHUP), 129),
+        (BrokenPipeError(), 141),
+        (OSError(errno.EIO, "a terminal has gone"), 141),
+    ],
+)
 def test_ctrl_c_and_a_reader_that_has_gone_are_quiet(
     ended: BaseException, status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -96,6 +107,11 @@ def test_ctrl_c_and_a_reader_that_has_gone_are_quiet(
             raise ended
     assert raised.value.exit_code == status
     assert capsys.readouterr().err == ""
+
+
+def test_what_else_the_system_refuses_is_no_quiet_end() -> None:
+    with pytest.raises(OSError, match="No space left"), quiet_ends(lambda: HERE):
+        raise OSError(errno.ENOSPC, "No space left")
 
 
 # the shared options

@@ -8,29 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colo_twisted.ctl.errors import Trouble
+from colo_twisted.ctl.left_over import Seen, Wishes
 from colo_twisted.ctl.naming import Thing
-from colo_twisted.ctl.resume_plan import Plan, Seen, Wishes, plan
+from colo_twisted.ctl.resume_plan import Plan, plan
 from colo_twisted.options.keyval import split
-from tests.ctl.canned import CHAINS, REPLICA
-from tests.ctl.resumable import CHARDEVS, OBJECTS, PEERS_DEFAULTS, PRIMARYS_CHARDEVS, PRIMARYS_OBJECTS
-from tests.ctl.survivor import ALONE, SECONDARY, SURVIVORS_CHAIN, TAKEN_OVER
+from tests.ctl.canned import CHARDEVS as A_PRIMARYS_CHARDEVS
+from tests.ctl.canned import REPLICA
+from tests.ctl.resumable import BARE, PLAIN, PRIMARY, SURVIVOR, added, seen
+from tests.ctl.survivor import SECONDARY
 
-BARE: dict[str, Any] = {**CHAINS[0], "filters": []}
-NO_REPLICA = {**TAKEN_OVER, "state": "none", "peer": None}
-
-
-def seen(replica: Any, chain: Any, chardevs: Any, objects: Any) -> Seen:
-    things = [Thing("object", id, type) for id, (type, _) in objects.items()]
-    things += [Thing("chardev", row["label"], "chardev") for row in chardevs]
-    things += [Thing("netdev", "hn0", "netdev"), Thing("device", "e0", "device")]
-    properties = {id: values for id, (_, values) in objects.items()}
-    return Seen(replica, [chain], list(chardevs), things, properties, PEERS_DEFAULTS)
-
-
-SURVIVOR = seen(TAKEN_OVER, SURVIVORS_CHAIN, CHARDEVS, OBJECTS)
-PRIMARY = seen(ALONE, BARE, PRIMARYS_CHARDEVS, PRIMARYS_OBJECTS)
-PLAIN = seen(NO_REPLICA, BARE, [], {})
 HERE = Wishes(listen="10.22.1.3")
+WITHOUT_PEER = replace(
+    SURVIVOR,
+    things=[thing for thing in SURVIVOR.things if thing.id not in ("cp0", "peer0")],
+    chardevs=[row for row in SURVIVOR.chardevs if row["label"] != "peer0"],
+)
 
 
 def with_objects(known: Seen, **types: str) -> Seen:
@@ -41,10 +33,6 @@ def lines(planned: Plan) -> list[str]:
     """Without what they all begin with."""
     steps = [*planned.removals, *planned.additions, planned.last]
     return [step.line.removeprefix("colo-ctl ").replace(" status=on", "") for step in steps]
-
-
-def added(planned: Plan) -> dict[str, str]:
-    return {step.id: step.words[2] for step in planned.additions if step.words[0] == "add"}
 
 
 # what comes of it
@@ -69,19 +57,6 @@ def test_a_survivor() -> None:
         f"add object filter-redirector,id=redire1,{at},queue=rx,outdev=compare0,{vnet},status=off",
         *("set m0", "set redire0", "set redire1"),
     ]
-
-
-def test_a_primary_without_its_parts_has_them_where_they_were() -> None:
-    """Its colo-peer stays; a pair of which an end is used stays, too, and the new one has other ids."""
-    planned = plan(PRIMARY, Wishes(vnet=False))
-    assert [step.id for step in planned.removals] == ["mirror0", "compare1", "compare0"]
-    parts = added(planned)
-    assert parts["mirror0"] == "socket,id=mirror0,host=fd00::1,port=9203,server=on,wait=off"
-    assert parts["compare1"] == "socket,id=compare1,host=fd00::1,port=9204,server=on,wait=off"
-    assert parts["compare_out-2"] == "pair,id=compare_out-2,peer=compare_out0-2"
-    assert parts["comp0"].endswith(",secondary_in=compare1,outdev=compare_out0-2")
-    assert parts["m0"] == "filter-mirror,id=m0,netdev=hn0,queue=tx,outdev=mirror0,status=off"
-    assert not {"cp0", "peer0"} & set(parts)
 
 
 def test_a_process_that_was_nothing_becomes_a_primary() -> None:
@@ -130,25 +105,6 @@ def test_where_the_new_secondary_connects(listen: str, ports: str | None, socket
         assert parts[id] == f"socket,id={id},host={host},port={port},server=on,wait=off"
 
 
-def test_by_three_cables_the_new_secondary_connects_as_the_old_one_did() -> None:
-    rows = [
-        {"label": id, "filename": f"disconnected:tcp:10.22.{cable}.2:{port},server=on"}
-        for id, cable, port in (("compare1", 2, 9004), ("mirror0", 1, 9003), ("peer0", 3, 9005))
-    ]
-    loopback = {"label": "compare_out", "filename": "disconnected:tcp:127.0.0.1:9005,server=on"}
-    planned = plan(seen(ALONE, BARE, [loopback, *rows], {}), Wishes(vnet=True))
-    assert [step.id for step in planned.removals] == ["compare_out", "compare1", "mirror0", "peer0"]
-    assert " --listen 10.22.1.2,10.22.2.2,10.22.3.2 " in planned.again
-
-
-def test_an_unused_chardev_at_a_port_that_is_wanted_goes() -> None:
-    unused = {"label": "other", "filename": "disconnected:tcp:127.0.0.1:9005,server=on"}
-    used = {"label": "used", "filename": "disconnected:tcp:127.0.0.1:9004,server=on", "used-by": "filter-dump 'd0'"}
-    client = {"label": "client", "filename": "disconnected:tcp:127.0.0.1:9005"}
-    planned = plan(seen(NO_REPLICA, BARE, [unused, used, client], {}), replace(HERE, vnet=True))
-    assert [step.id for step in planned.removals] == ["other"]
-
-
 def test_what_is_given_goes_before_what_was() -> None:
     parts = added(plan(SURVIVOR, replace(HERE, peer="alone=manual", compare="ack_commit=off", vnet=False)))
     assert parts["cp0"] == "colo-peer,id=cp0,chardev=peer0,role=primary,alone=manual"
@@ -156,11 +112,9 @@ def test_what_is_given_goes_before_what_was() -> None:
     assert "vnet" not in "".join(parts.values())
 
 
-def test_without_a_rewriter_what_is_left_over_tells_of_vnet_headers() -> None:
-    objects = {id: made for id, made in OBJECTS.items() if id != "rew0"}
-    chain = {**SURVIVORS_CHAIN, "filters": SURVIVORS_CHAIN["filters"][:-1]}
-    parts = added(plan(seen(TAKEN_OVER, chain, CHARDEVS, objects), HERE))
-    assert parts["m0"].endswith("queue=tx,outdev=mirror0,vnet_hdr_support=on,status=off")
+def test_a_survivor_that_never_had_a_colo_peer_says_so() -> None:
+    parts = added(plan(WITHOUT_PEER, replace(HERE, peer="")))
+    assert parts["cp0"] == "colo-peer,id=cp0,chardev=peer0,role=primary"
 
 
 def test_the_line_for_the_next_try_says_all() -> None:
@@ -171,6 +125,7 @@ def test_the_line_for_the_next_try_says_all() -> None:
     assert again == (
         "colo-ctl resume --listen a,b,c --ports 9003,9004,9105 --vnet --peer alone=manual --compare ack_commit=off"
     )
+    assert plan(WITHOUT_PEER, replace(HERE, peer="")).again.endswith(" --vnet --peer ''")
 
 
 # what is in the way
@@ -183,11 +138,6 @@ def netdevs(*rows: Any) -> Seen:
 @pytest.mark.parametrize(
     ("known", "wishes", "why"),
     [
-        (
-            replace(with_objects(SURVIVOR, comp0="colo-compare"), replica=REPLICA),
-            HERE,
-            "refused: comparer comp0 is there already (the state is synced): ",
-        ),
         (
             replace(SURVIVOR, replica=SECONDARY),
             HERE,
@@ -203,6 +153,7 @@ def netdevs(*rows: Any) -> Seen:
         (SURVIVOR, replace(HERE, netdev="hn1"), "there is no netdev 'hn1' with a guest behind it (there is hn0)"),
         (PLAIN, HERE, "say --vnet or --no-vnet: "),
         (SURVIVOR, Wishes(), "say --listen ADDRESS: "),
+        (WITHOUT_PEER, HERE, "say --peer PROPERTIES, those that the colo-peer here had (or '' for none)"),
         (SURVIVOR, Wishes(listen="a,b"), "--listen takes one, or three: mirror,secondary_in,colo-peer; got a,b"),
         (SURVIVOR, replace(HERE, ports="1"), "--ports takes three: mirror,secondary_in,colo-peer; got 1"),
         (SURVIVOR, replace(HERE, ports="1,,3"), "--ports takes three: "),
@@ -215,6 +166,64 @@ def test_what_is_in_the_way(known: Seen, wishes: Wishes, why: str) -> None:
     with pytest.raises(Trouble) as caught:
         plan(known, wishes)
     assert str(caught.value).startswith(why)
+
+
+def half_made(state: str = "joining", **statuses: str) -> Seen:
+    """A comparer between pairs, and those filters around it, by the statuses that they have."""
+    channels = {"redire0": {"indev": "compare_out"}, "redire1": {"outdev": "compare0"}}
+    objects: dict[str, Any] = {
+        id: (OBJECT_TYPES[id], {"status": status, **channels.get(id, {})}) for id, status in statuses.items()
+    }
+    objects["comp0"] = ("colo-compare", {"primary_in": "compare0-0", "outdev": "compare_out0"})
+    users = {"compare0": "redire1", "compare_out": "redire0"}
+    pairs = [
+        row if users.get(row["label"], "m0") in statuses else {**row, "used-by": None}
+        for row in A_PRIMARYS_CHARDEVS
+        if row["filename"].startswith("pair:")
+    ]
+    spies = [{"id": "spy", "type": "filter-redirector", "queue": "tx", "status": "off"}]
+    filters = [{"id": id, "type": OBJECT_TYPES[id], "queue": "tx", "status": status} for id, status in statuses.items()]
+    return seen({**REPLICA, "state": state}, {**BARE, "filters": [*spies, *filters]}, pairs, objects)
+
+
+OBJECT_TYPES = {"m0": "filter-mirror", "redire0": "filter-redirector", "redire1": "filter-redirector"}
+
+
+@pytest.mark.parametrize(
+    ("known", "says"),
+    [
+        (
+            half_made(redire1="off", redire0="off", m0="off"),
+            ", but m0, redire0, redire1 are off, as after a resume that was killed: start the new secondary, then"
+            " colo-ctl set m0 status=on; colo-ctl set redire0 status=on; colo-ctl set redire1 status=on",
+        ),
+        (
+            half_made("lost", m0="on", redire0="on", redire1="off"),
+            ", but redire1 is off, as after a resume that was killed: start the new secondary, and when the state is"
+            " not lost any more colo-ctl set redire1 status=on",
+        ),
+        (
+            half_made(m0="off", redire0="off"),
+            ", but not all filters around it are, as after a resume that was killed: remove it (colo-ctl del object"
+            " comp0) and resume again",
+        ),
+        (half_made(redire1="off"), ", but not all filters around it are, "),
+        (half_made(m0="off", redire0="on", redire1="on"), ": a new secondary has only to connect; "),
+        (half_made(m0="on", redire0="on", redire1="on"), ": a new secondary has only to connect; to make its parts "),
+    ],
+)
+def test_a_comparer_that_is_not_led_to(known: Seen, says: str) -> None:
+    state = known.replica["state"]
+    with pytest.raises(Trouble) as caught:
+        plan(known, HERE)
+    assert str(caught.value).startswith(f"refused: comparer comp0 is there already (the state is {state}){says}")
+
+
+def test_of_a_comparer_between_sockets_nobody_can_tell_which_filters_are_its_own() -> None:
+    known = half_made(m0="off", redire0="off", redire1="off")
+    sockets = [row | {"filename": "tcp:127.0.0.1:9001,server=on"} for row in known.chardevs]
+    with pytest.raises(Trouble, match="a new secondary has only to connect"):
+        plan(replace(known, chardevs=sockets), HERE)
 
 
 def test_one_of_several_netdevs() -> None:

@@ -176,6 +176,32 @@ def test_a_namespace_that_is_not_there_is_not_taken_for_a_guest_that_is_gone(pro
     assert is_alive(proxy.pid)
 
 
+@pytest.mark.parametrize("named", ["", ",", " ", " , ,"])
+def test_who_names_no_namespace_is_not_told_that_a_guest_is_gone(programs: Programs, named: str) -> None:
+    need("flock")
+    gone = programs.proxy("proxy")
+    gone.kill()
+    gone.wait()
+    expected = "fence-netns: no namespace is named: nobody would look whether the guest is gone\n"
+    assert fence_netns(programs, named) == (1, expected)
+
+
+def test_what_is_named_is_a_namespace_and_not_only_a_file(programs: Programs, guest: Host) -> None:
+    """As the folder itself, or the file of one that is no longer mounted: in it nobody runs, whoever lives."""
+    proxy = programs.proxy("proxy")
+    said = fence_netns(programs, f"{guest.name},.")
+    assert said == (1, "fence-netns: there is no network namespace .\n")
+    assert is_alive(proxy.pid)
+
+
+@pytest.mark.parametrize("lock", ["", "none/lock", "."])
+def test_a_lock_that_can_not_be_opened_is_a_failure_in_words(programs: Programs, guest: Host, lock: str) -> None:
+    proxy = programs.proxy("proxy")
+    status, said = fence("fence-netns", guest.name, str(programs.pidfile("proxy")), lock)
+    assert (status, said.splitlines()[-1]) == (1, f"fence-netns: lock file '{lock}' can't be opened")
+    assert is_alive(proxy.pid)
+
+
 def test_a_side_that_has_been_fenced_itself_fences_nobody(programs: Programs, guest: Host) -> None:
     this_side = programs.start("true")
     this_side.wait()
@@ -417,6 +443,29 @@ def test_only_the_secondary_waits_first(other: OtherHost, role: str, delay: str)
     began = time.monotonic()
     assert fence("fence-ssh", "-d", delay, "h", "colo", COLO_ROLE=role)[0] == 0
     assert (time.monotonic() - began >= 0.6) >= (role == "secondary")
+
+
+@pytest.mark.parametrize("role", ["primary", "secondary"])
+@pytest.mark.parametrize("delay", ["", "abc", "1,5", "-1", ".", "1.2.3", "1m", "infinity", "1 2"])
+def test_a_delay_that_is_no_number_is_no_fence_on_either_side(other: OtherHost, role: str, delay: str) -> None:
+    """Else the secondary would not wait, and both might win; the primary says so too, while somebody tries it."""
+    expected = f"fence-ssh: -d takes a number of seconds (1.5), and '{delay}' is none\n"
+    assert fence("fence-ssh", "-d", delay, "h", "colo", COLO_ROLE=role) == (1, expected)
+    assert other.log("ssh") == ""
+
+
+def test_a_secondary_whose_delay_is_cut_short_fences_nobody(other: OtherHost) -> None:
+    """A sleep that takes no fractions, or that somebody kills."""
+    (other.folder / "here/sleep").write_text("#!/bin/sh\nexit 1\n")
+    (other.folder / "here/sleep").chmod(0o755)
+    said = fence("fence-ssh", "-d", "0.5", "h", "colo", COLO_ROLE="secondary")
+    assert said == (1, "fence-ssh: this side could not wait for 0.5 s first\n")
+    assert other.log("ssh") == ""
+
+
+@pytest.mark.parametrize("delay", ["0", "2", "0.01", ".01", "00.01"])
+def test_a_delay_may_be_a_fraction(other: OtherHost, delay: str) -> None:
+    assert fence("fence-ssh", "-d", delay, "h", "colo", COLO_ROLE="secondary")[0] == 0
 
 
 @pytest.mark.parametrize("name", ["fence-ssh", "fence-netns"])

@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import threading
@@ -196,6 +197,48 @@ def test_a_port_that_is_taken_costs_the_guest_nothing(tmp_path: Path) -> None:
         with coming_and_going(lan):
             colo_ctl(two, *shlex.split(again))
         assert two.colo.qmp("qom-get", path="/objects/comp0", property="compare_timeout") == 5000
+        check_protected(lan, two)
+
+
+@contextlib.contextmanager
+def resuming(node: Node, state: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A resume that waits, before its last step, for a new secondary: by that state file its colo-peer is shut."""
+    words = ["-s", str(node.colo.control), "resume", "--listen", node.address, "--peer", f"state-file={state}"]
+    command = [sys.executable, "-m", "colo_twisted.ctl", *words]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as popen:
+        try:
+            expected = [("m0", "on"), ("redire0", "on"), ("redire1", "off"), ("rew0", "on")]
+            wait_until(lambda: filters(node) == expected, "the last step but one")
+            yield popen
+        finally:
+            popen.kill()
+
+
+@pytest.mark.parametrize("ended", [signal.SIGTERM, signal.SIGHUP])
+def test_whoever_ends_it_nothing_of_it_stays(ended: signal.Signals, tmp_path: Path) -> None:
+    with a_pair(tmp_path, "state-file={state}") as (lan, one, two):
+        kill_and_take_over(lan, one, two)
+        with coming_and_going(lan), resuming(two, tmp_path / "a.state") as popen:
+            popen.send_signal(ended)
+            assert popen.wait(BOUND) == 128 + ended
+        assert filters(two) == [("rew0", "on")]
+        assert [row["label"] for row in two.colo.qmp("query-chardev") if "monitor" not in row["label"]] == []
+
+
+def test_after_a_kill_the_next_try_says_what_is_left_to_do(tmp_path: Path) -> None:
+    more = "state-file={state}"
+    with a_pair(tmp_path, more) as (lan, one, two):
+        kill_and_take_over(lan, one, two)
+        with coming_and_going(lan):
+            with resuming(two, tmp_path / "a.state") as popen:
+                popen.kill()
+            _, said = colo_ctl(two, "resume", "--listen", two.address, status=1)
+            assert "but redire1 is off, as after a resume that was killed: start the new secondary, and when " in said
+            join(lan.add("c"), two, more)
+            wait_until(lambda: two.replica()["state"] not in ("shut", "lost"), "the new secondary's word")
+            (line,) = re.findall("colo-ctl (set .*)$", said, re.MULTILINE)
+            colo_ctl(two, *shlex.split(line))
+        two.wait_synced()
         check_protected(lan, two)
 
 
