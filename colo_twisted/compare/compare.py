@@ -274,7 +274,10 @@ class ColoCompare:
     def send_beat(self, batch: Batch) -> None:
         """Nothing goes back that way."""
 
-    def _heard(self, _: bool) -> None:
+    def _heard(self, is_there: bool) -> None:
+        """The colo-peer's connection has come or gone."""
+        if is_there:
+            self.following.peer_came()
         self._look()
 
     def _look(self) -> None:

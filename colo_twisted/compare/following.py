@@ -228,6 +228,11 @@ class Following:
                 kind="not followed",
             )
 
+    def peer_came(self) -> None:
+        """The colo-peer has a new connection: a secondary that was followed without one is told so again."""
+        if self._flows.gate == FOLLOWING and self.peer is not None and self.peer.bound:
+            self.peer.protect_new()
+
     def follow_from_checkpoint(self) -> None:
         """
         All connections are followed from now on: the secondary has just become the primary's equal.

@@ -28,16 +28,19 @@ class Acting:
         replica: Replica,
         arbitration: Arbitration,
         may_be_entitled: Callable[[], bool],
+        entitled: Callable[[], None],
         say: Callable[[Message], None],
         counters: ColoPeerCounters,
         report: Reporter,
     ) -> None:
         """
         @param may_be_entitled: whether this side's guest is there, and all else that a take-over needs.
+        @param entitled: called when this side may take over from now on, or is told so anew.
         """
         self._replica = replica
         self._arbitration = arbitration
         self._may_be_entitled = may_be_entitled
+        self._tell_entitled = entitled
         self._say = say
         self._counters = counters
         self._report = report
@@ -98,4 +101,7 @@ class Acting:
 
     def _entitled(self) -> bool:
         """The primary protects new connections: whether this guest follows them, and may take over from now on."""
-        return self._may_be_entitled() and self._replica.protect_new() and self._arbitration.entitle()
+        if not (self._may_be_entitled() and self._replica.protect_new() and self._arbitration.entitle()):
+            return False
+        self._tell_entitled()
+        return True

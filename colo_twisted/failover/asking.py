@@ -19,13 +19,21 @@ REPEAT_BEATS = 20  # from one time that something unanswered is said to the next
 class Asking:
     """Each request fires True when it is answered, False when the secondary can't take over any more."""
 
-    def __init__(self, arbitration: Arbitration, is_open: Callable[[], bool], say: Callable[[Message], None]) -> None:
+    def __init__(
+        self,
+        arbitration: Arbitration,
+        is_open: Callable[[], bool],
+        say: Callable[[Message], None],
+        protects: Callable[[], None],
+    ) -> None:
         """
         @param is_open: whether somebody may answer.
+        @param protects: called when the secondary has said that it follows new connections.
         """
         self._arbitration = arbitration
         self._is_open = is_open
         self._say = say
+        self._protects = protects
         self._requests = Requests()
         self._unoffered: list[Deferred[bool]] = []  # those who wait for a PROTECT_NEW that may not be said yet
         self._offers = 0  # how often one was
@@ -93,7 +101,10 @@ class Asking:
 
     def answered(self, message: Message) -> bool:
         """An ANSWER has come; False if nobody asked."""
-        return self._requests.answered(message)
+        was_asked = self._requests.answered(message)
+        if was_asked and message.answered == Type.PROTECT_NEW:
+            self._protects()
+        return was_asked
 
     def give_up(self) -> None:
         """No answer will come: the secondary can't take over any more."""

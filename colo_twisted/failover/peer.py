@@ -88,9 +88,10 @@ class ColoPeer:
             self._report,
             self._guest_gone,
         )
-        self._asking = Asking(self._arbitration, lambda: self._talk.is_open, self.say)
+        synced = self._lookout.synced
+        self._asking = Asking(self._arbitration, lambda: self._talk.is_open, self.say, synced)
         self._acting = Acting(
-            self.replica, self._arbitration, self._may_be_entitled, self.say, self.counters, self._report
+            self.replica, self._arbitration, self._may_be_entitled, synced, self.say, self.counters, self._report
         )
         self._arbitration.restore(self.role)
         self.standing = Standing(self.id, machine, *self._condition.replica)

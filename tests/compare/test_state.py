@@ -82,6 +82,31 @@ def test_without_a_colo_peer_it_waits_for_the_time_out() -> None:
     assert bench.states == ["lost", "alone"]
 
 
+def test_a_secondary_that_is_bound_is_followed_without_its_colo_peer_and_told_so_when_that_is_back() -> None:
+    bench = followed(objects=PEER)
+    peer = bench.house.object("peer0")
+    peer.bound = True
+    asked = list(peer.asked)
+    peer.come_or_go(False)
+    assert bench.compare.state == "synced"
+    assert peer.asked == asked
+    peer.come_or_go(True)
+    assert peer.asked == [*asked, ("protect new",)]
+    peer.answer()
+    assert bench.compare.state == "synced"
+
+
+def test_another_process_in_its_place_is_not_told_that_it_follows() -> None:
+    bench = followed(objects=PEER)
+    peer = bench.house.object("peer0")
+    peer.bound = True
+    asked = list(peer.asked)
+    peer.come_or_go(False)
+    peer.bound = False
+    peer.come_or_go(True)
+    assert peer.asked == asked
+
+
 def test_a_colo_peer_that_closes_is_a_loss_that_is_over_at_once() -> None:
     bench = followed("", PEER)
     bench.told.clear()

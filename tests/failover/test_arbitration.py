@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from twisted.internet.task import Clock
 
+from colo_twisted.events import ChardevDisconnected
+from colo_twisted.interfaces import Ended
 from colo_twisted.options import OptionError
 from tests.support.wires import Side, flow, plug, pull, results
 
@@ -166,6 +168,31 @@ def test_so_does_what_lets_it_follow(two: Two) -> None:
     plug(two.primary.end, two.secondary.end)
     two.run(0.2)
     assert asked == [True]
+
+
+def end(two: Two, how: Ended) -> None:
+    """The connection between them ends, on both sides in that way."""
+    pull(two.primary.end)
+    for side in (two.primary, two.secondary):
+        side.end.ended = how
+        side.house.machine.events.emit(ChardevDisconnected("w0"))
+
+
+@pytest.mark.parametrize("survivor", ["primary", "secondary"])
+def test_told_anew_after_a_cut_both_go_by_how_connections_end_again(survivor: str, tmp_path: Path) -> None:
+    two = Two(tmp_path, "direct=on", "takeover=auto,direct=on")
+    two.sync()
+    end(two, Ended.SILENT)
+    plug(two.primary.end, two.secondary.end)
+    two.run(0.1)
+    asked = results(two.primary.peer.protect_new())
+    two.run(0.1)
+    assert asked == [True]
+    assert two.secondary.peer.standing.state == "synced"
+    (two.primary if survivor == "secondary" else two.secondary).end.front_end = None
+    end(two, Ended.BY_PEER)
+    kept = two.disk(survivor)
+    assert (kept["role"], kept["epoch"], kept["solo"]) == ("primary", 1, True)
 
 
 def test_a_goodbye_hands_over_at_once(two: Two) -> None:

@@ -160,6 +160,28 @@ def test_one_cable_is_cut_for_a_while_and_the_primary_speaks_on(cable: str, seco
         assert one.replica()["state"] in ("synced", "alone", "lost", "joining")
 
 
+CHARDEVS = {"cross": ("mirror0", "red0"), "cross2": ("compare1", "red1"), "cross3": ("peer0", "peer0")}
+
+
+@pytest.mark.parametrize("cable", CABLES if LONG else ("cross", "cross3"))
+def test_after_a_cut_that_ended_connections_a_process_that_dies_is_known_to_be_dead(cable: str, tmp_path: Path) -> None:
+    """Those that took their places are what counts: nobody has to be switched off, as before the cut."""
+    with a_pair(tmp_path, "alone=manual", "takeover=auto,direct=on") as (lan, one, two):
+        ends = tuple(zip((one, two), CHARDEVS[cable]))
+
+        def times(what: str) -> list[int]:
+            return [node.colo.counters()[f"chardev {chardev}"].get(what, 0) for node, chardev in ends]
+
+        lan.cut(cable)
+        wait_until(lambda: all(times("disconnects")), "both ends giving the connection up")
+        lan.mend(cable)
+        wait_until(lambda: min(times("connects")) > 1, "another connection")
+        one.wait_synced()
+        two.wait_synced()
+        one.kill()
+        wait_until(lambda: two.replica()["state"] == "taken-over", "the take-over")
+
+
 def test_all_cables_are_cut_and_never_two_speak(tmp_path: Path) -> None:
     with a_pair(tmp_path, "alone=manual", "takeover=unfenced") as (lan, one, _two), lan.sniffing() as sniffer:
         with under_way(lan, one) as transfers:
