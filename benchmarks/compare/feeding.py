@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.compare.streams import Stream
-from benchmarks.processes import BenchmarkError
+from benchmarks.processes import BenchmarkError, wait_until
 
 CHUNK = 1 << 18  # bytes sent or read at once, at most
 SILENCE = 2.5  # seconds in which nothing moves, after which what is missing is lost; less than compare_timeout
@@ -50,7 +50,7 @@ class Ends:
         self.sockets = tuple(socket.socket(socket.AF_UNIX) for _ in range(3))
         self.primary, self.secondary, self.out = self.sockets
         for end, name in zip(self.sockets, (PRIMARY_IN, SECONDARY_IN, OUT)):
-            end.connect(str(folder / name))
+            _connect(end, str(folder / name))
             end.setblocking(False)
 
     def __enter__(self) -> Ends:
@@ -59,6 +59,11 @@ class Ends:
     def __exit__(self, *_: object) -> None:
         for end in self.sockets:
             end.close()
+
+
+def _connect(end: socket.socket, path: str) -> None:
+    """A path is there before anybody listens at it. Raises BenchmarkError."""
+    wait_until(lambda: end.connect_ex(path) == 0, f"{path} to take a connection")
 
 
 class Feed:
