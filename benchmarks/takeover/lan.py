@@ -14,9 +14,15 @@ from colo_twisted.ctl.address import UnixAddress
 from colo_twisted.ctl.client import Client
 from colo_twisted.ctl.errors import Trouble
 
-BETWEEN = "between"  # the bridge that joins the two, and each one's interface to it
-PRIMARY_ADDRESS, SECONDARY_ADDRESS = "10.99.1.1", "10.99.1.2"
+# The cables between the two: a bridge, each one's interface to it, and the addresses of primary and secondary.
+CABLES = {
+    "mirror": ("10.99.1.1", "10.99.1.2"),
+    "secondary_in": ("10.99.2.1", "10.99.2.2"),
+    "colo-peer": ("10.99.3.1", "10.99.3.2"),
+}
+_MIRROR, _SECONDARY_IN, _COLO_PEER = (primary for primary, _ in CABLES.values())
 _SERVER = str(benchmarks.pair.server.__file__)
+_FENCE = Path(__file__).parents[2] / "etc" / "fence-netns"
 
 # direct=on: closed everywhere is dead. The pidfile is the guest's.
 _PEER = "chardev=peer0,role={name},state-file={folder}/{name}.state,direct=on,guest-watch=pidfile:{folder}/{name}.guest"
@@ -27,9 +33,9 @@ _BOTH = f"""
 """
 _PRIMARY = f"""
     {_BOTH}
-    -chardev socket,id=mirror0,host={PRIMARY_ADDRESS},port=9003,server=on,wait=off
-    -chardev socket,id=compare1,host={PRIMARY_ADDRESS},port=9004,server=on,wait=off
-    -chardev socket,id=peer0,host={PRIMARY_ADDRESS},port=9005,server=on,wait=off
+    -chardev socket,id=mirror0,host={_MIRROR},port=9003,server=on,wait=off
+    -chardev socket,id=compare1,host={_SECONDARY_IN},port=9004,server=on,wait=off
+    -chardev socket,id=peer0,host={_COLO_PEER},port=9005,server=on,wait=off
     -chardev pair,id=compare0,peer=compare0-0 -chardev pair,id=compare_out,peer=compare_out0
     -object filter-mirror,id=m0,netdev=hn0,queue=tx,outdev=mirror0,vnet_hdr_support=on
     -object filter-redirector,id=redire0,netdev=hn0,queue=rx,indev=compare_out,vnet_hdr_support=on
@@ -39,9 +45,9 @@ _PRIMARY = f"""
 """  # noqa: E501 (a word is a word)
 _SECONDARY = f"""
     {_BOTH}
-    -chardev socket,id=red0,host={PRIMARY_ADDRESS},port=9003,reconnect=1
-    -chardev socket,id=red1,host={PRIMARY_ADDRESS},port=9004,reconnect=1
-    -chardev socket,id=peer0,host={PRIMARY_ADDRESS},port=9005,reconnect=1
+    -chardev socket,id=red0,host={_MIRROR},port=9003,reconnect=1
+    -chardev socket,id=red1,host={_SECONDARY_IN},port=9004,reconnect=1
+    -chardev socket,id=peer0,host={_COLO_PEER},port=9005,reconnect=1
     -object filter-drop,id=gate0,netdev=hn0,queue=tx
     -object filter-redirector,id=f1,netdev=hn0,queue=tx,indev=red0,vnet_hdr_support=on
     -object filter-redirector,id=f2,netdev=hn0,queue=rx,outdev=red1,vnet_hdr_support=on
@@ -82,6 +88,7 @@ class Node:
         (folder / f"{self.name}.guest").write_text(f"{self.server.pid}\n")
         words = self._options.format(folder=folder, name=self.name, deciding=deciding).split()
         self.process = stack.enter_context(Mortal(*self._host.words(*OURS_WORDS, *words)))
+        (folder / f"{self.name}.pid").write_text(f"{self.process.pid}\n")
         self.process.wait_for(lambda: COMPILED in self.process.output, f"{COMPILED} (see the Makefile's bench)")
         self.process.wait_for(lambda: self._host.has(self.name) and self._host.has("e0"), f"{self.name}'s TAPs")
         self._host.ip(f"link set {self.name} netns {self._switch.name}")
@@ -116,20 +123,42 @@ class Lan(Hosts):
     def __enter__(self) -> Lan:
         super().__enter__()
         try:
-            for bridge in ("lan", BETWEEN):
+            for bridge in ("lan", *CABLES):
                 self.middle.ip(f"link add {bridge} type bridge forward_delay 0 mcast_snooping 0")
                 self.middle.ip(f"link set {bridge} up")
             self._join(self.client, "lan", CLIENT_ADDRESS)
-            for host, address in zip(self._two, (PRIMARY_ADDRESS, SECONDARY_ADDRESS)):
+            for index, host in enumerate(self._two):
                 self._made.append(host)
                 run("ip", "netns", "add", host.name)
                 host.ip("link set lo up")
                 host.run("sysctl", "-qw", *QUIET)
-                self._join(host, BETWEEN, address)
+                for cable, addresses in CABLES.items():
+                    self._join(host, cable, addresses[index])
         except BaseException:
             self._remove()
             raise
         return self
+
+    def wait_synced(self) -> None:
+        """Both. Raises BenchmarkError."""
+        for node in (self.primary, self.secondary):
+            node.wait_for_state("synced")
+
+    def cut(self, *cables: str) -> None:
+        """Nothing passes between the two by these, and nobody is told."""
+        for cable in cables:
+            self.middle.ip(f"link set {cable} down")
+
+    def mend(self, *cables: str) -> None:
+        """They carry frames again."""
+        for cable in cables:
+            self.middle.ip(f"link set {cable} up")
+
+    def write_fence(self, folder: Path) -> None:
+        """The command 'fence' in the measurement's folder: the secondary switches the primary off with it."""
+        path = folder / "fence"
+        path.write_text(f"#!/bin/sh\nexec {_FENCE} {self.guest.name} {folder}/primary.pid {folder}/fencing\n")
+        path.chmod(0o755)
 
     def _join(self, host: Host, bridge: str, address: str) -> None:
         """A cable from a host's interface, named as the bridge, to a port of that."""

@@ -2,16 +2,15 @@
 The pause of a download for each loss, with slow heartbeats and with quick ones.
 
 A guest is a server in a network namespace: when it is killed, its kernel still sends what the server has written.
+Cuts of 0.1 and of 10 seconds are measured when they are named (--setting cut-mirror-10s).
 """
 
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise, product
@@ -24,10 +23,11 @@ from benchmarks.processes import BenchmarkError
 from benchmarks.programs import TWISTD
 from benchmarks.results import Figures, Table, as_json
 from benchmarks.rounds import Account, Options, Part, in_turns
-from benchmarks.takeover.lan import BETWEEN, Lan, Mortal
+from benchmarks.takeover.lan import Lan
+from benchmarks.takeover.losses import LOSSES, Loss
 
-ROUNDS, QUICK_ROUNDS = 5, 2
-BEFORE, AFTER = 0.4, 2.0  # seconds that the download goes on before the loss, and at least after it
+ROUNDS, QUICK_ROUNDS = 3, 1
+BEFORE = 0.4  # seconds that the download goes on before the loss
 
 
 @dataclass(frozen=True)
@@ -45,31 +45,6 @@ class Heartbeats:
         return f"interval={self.interval},timeout={self.timeout}"
 
 
-@dataclass(frozen=True)
-class Loss:
-    """What is done to whom, and what the secondary may do about it (colo-peer's takeover)."""
-
-    name: str
-    happen: Callable[[Lan], None]
-    takeover: str = "auto"
-
-
-def _kill(*programs: Mortal) -> None:
-    for program in programs:
-        program.signal(signal.SIGKILL)
-
-
-LOSSES = (
-    Loss("primary-process", lambda lan: _kill(lan.primary.process)),
-    Loss("primary-guest", lambda lan: _kill(lan.primary.server)),
-    Loss("primary-both", lambda lan: _kill(lan.primary.server, lan.primary.process)),
-    Loss("primary-cable", lambda lan: lan.middle.ip("link set primary down")),
-    Loss("cables-between", lambda lan: lan.middle.ip(f"link set {BETWEEN} down"), takeover="unfenced"),
-    Loss("primary-stopped", lambda lan: lan.primary.process.signal(signal.SIGTERM)),
-    Loss("secondary-process", lambda lan: _kill(lan.secondary.process)),
-    Loss("secondary-guest", lambda lan: _kill(lan.secondary.server)),
-    Loss("secondary-cable", lambda lan: lan.middle.ip("link set secondary down")),
-)
 HEARTBEATS = (Heartbeats(100, 500), Heartbeats(20, 100))
 
 
@@ -91,7 +66,8 @@ class Measurement:
 
 def run(options: Options) -> dict[str, Any]:
     """Each loss with each heartbeats, in each round. Raises BenchmarkError, for a wrong byte, too."""
-    losses, heartbeats = _chosen(LOSSES, options), _chosen(HEARTBEATS, options)
+    losses = _named(LOSSES, options) or tuple(loss for loss in LOSSES if loss.by_default)
+    heartbeats = _named(HEARTBEATS, options) or HEARTBEATS
     figures, account = Figures(), Account()
     rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
     for index, (loss, beats) in in_turns(tuple(product(losses, heartbeats)), rounds):
@@ -113,21 +89,19 @@ def measure(loss: Loss, beats: Heartbeats) -> Measurement:
     with tempfile.TemporaryDirectory(prefix="colo-bench") as name, Lan() as lan, ExitStack() as stack:
         folder = Path(name)
         lan.primary.start(stack, folder, f"{beats},alone=auto")
-        lan.secondary.start(stack, folder, f"{beats},takeover={loss.takeover}")
-        _wait_synced(lan)
+        lan.write_fence(folder)
+        lan.secondary.start(stack, folder, f"{beats},{loss.secondary.format(folder=folder)}")
+        lan.wait_synced()
         lan.primary.process.wait_for(lan.guest_answers, "the guest's answer to a ping")
         words = (sys.executable, "-m", "benchmarks.takeover.client", GUEST_ADDRESS, str(PORT))
         client = stack.enter_context(lan.client.running(*words))
         client.wait_to_say("under way")
         time.sleep(BEFORE)
-        _wait_synced(lan)
+        lan.wait_synced()
         lost = time.monotonic()
         loss.happen(lan)
-        time.sleep(AFTER)
-        if loss.name.startswith("secondary"):
-            lan.primary.wait_for_state("alone", "joining")
-        else:
-            lan.secondary.wait_for_state("taken-over")
+        time.sleep(loss.after)
+        loss.end(lan)
         client.stop()
         last = (client.output.splitlines() or [""])[-1]
         if not last.startswith("{"):
@@ -135,17 +109,13 @@ def measure(loss: Loss, beats: Heartbeats) -> Measurement:
         return Measurement.of(beats.name, lost, **json.loads(last))
 
 
-def _wait_synced(lan: Lan) -> None:
-    for node in (lan.primary, lan.secondary):
-        node.wait_for_state("synced")
-
-
 Named = TypeVar("Named", Loss, Heartbeats)
 
 
-def _chosen(all_of_them: tuple[Named, ...], options: Options) -> tuple[Named, ...]:
-    """Those that the options name; all, if they name none."""
-    return tuple(one for one in all_of_them if one.name in options.settings) or all_of_them
+def _named(all_of_them: tuple[Named, ...], options: Options) -> tuple[Named, ...]:
+    """Those that the options name."""
+    return tuple(one for one in all_of_them if one.name in options.settings)
 
 
-PART = Part((TWISTD, "ip", "ping", "sysctl"), tuple(one.name for one in (*LOSSES, *HEARTBEATS)), run)
+_NAMES = tuple(loss.name for loss in LOSSES) + tuple(beats.name for beats in HEARTBEATS)
+PART = Part((TWISTD, "flock", "ip", "ping", "sysctl"), _NAMES, run)
