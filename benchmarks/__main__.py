@@ -1,5 +1,5 @@
 """
-``python -m benchmarks``, as root: ours beside QEMU's, on the same traffic in the same run.
+``python -m benchmarks``, as root: ours beside QEMU's, on the same traffic in the same run; pauses at a loss.
 
 The contestants of a round follow one another at once, every second round in reverse, and what is
 compared is measured in the same round. Nothing is left behind, after Ctrl-C neither.
@@ -56,7 +56,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").split("\n")[1])
     # no choices=: argparse would refuse an empty list of them
     parser.add_argument("part", nargs="*", help=f"{', '.join(PARTS)} (all)")
-    parser.add_argument("--quick", action="store_true", help="two minutes or so, for a first impression")
+    parser.add_argument("--quick", action="store_true", help="five minutes or so, not fifteen, for a first impression")
     parser.add_argument("--rounds", type=int, help="how often each is measured")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all that was measured")
     names = [name for part in PARTS.values() for name in part.settings]
