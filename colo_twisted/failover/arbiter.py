@@ -251,6 +251,23 @@ class Arbiter:
         elif knows and (leased or self.kept.role == SECONDARY or self.state is not State.LOST):
             self._take(Event.CONFIRMED)
 
+    @property
+    def confirms(self) -> bool:
+        """Whether the other may go on, as far as this side is concerned: what a beat on a data channel says."""
+        return self.state in (State.SYNCED, State.LOST) and (self.kept.role == SECONDARY or self.bound)
+
+    def confirm(self) -> None:
+        """
+        A beat on a data channel says that this side may go on, to one that is leased: colo-peer's own may be cut.
+
+        With a lease that is so: for as long as that lasts the other has not found this one silent.
+        """
+        other = self.other
+        if self.fencing or self.is_gone or other is None or other.role == self.kept.role or other.given_up:
+            return
+        if self.state is State.LOST:
+            self._take(Event.CONFIRMED)
+
     def _is_overruled(self, other: Other) -> bool:
         mine = self.kept
         if mine.epoch != other.epoch:

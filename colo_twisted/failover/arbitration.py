@@ -186,11 +186,13 @@ class Arbitration:
         """Anything has come from the other side, which is known."""
         self._beats.sign_of_life(self._monotonic())
 
-    def overheard(self, to: int, number: int, echo: int) -> None:
+    def overheard(self, to: int, number: int, echo: int, confirms: bool) -> None:
         """A beat has come by another way than colo-peer's connection."""
         if to == self._incarnation and not self.deaf:
             could_speak = self.may_speak
             self._beats.take(Beat(number, echo), self._monotonic())
+            if confirms and self.leased:
+                self._do(self.arbiter.confirm)
             self._tell_lease(could_speak)
             self.look()
 

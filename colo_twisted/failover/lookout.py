@@ -138,7 +138,8 @@ class Lookout:
         """By the data channels, ten times a second or so: the time to look at this side's own cable, too."""
         self._look_at_cable()
         if message.knows:
-            self._ways.send(self._arbitration.secret, message.knows, message.number, message.echo)
+            confirms = self._arbitration.arbiter.confirms
+            self._ways.send(self._arbitration.secret, message.knows, message.number, message.echo, confirms)
 
     @property
     def can_take_over(self) -> bool:

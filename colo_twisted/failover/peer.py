@@ -88,10 +88,10 @@ class ColoPeer:
             self._report,
             self._guest_gone,
         )
-        synced = self._lookout.synced
-        self._asking = Asking(self._arbitration, lambda: self._talk.is_open, self.say, synced)
+        self._asking = Asking(self._arbitration, lambda: self._talk.is_open, self.say, self._lookout.synced)
         self._acting = Acting(
-            self.replica, self._arbitration, self._may_be_entitled, synced, self.say, self.counters, self._report
+            *(self.replica, self._arbitration, self._may_be_entitled, self._lookout.synced),
+            *(self.say, self.counters, self._report),
         )
         self._arbitration.restore(self.role)
         self.standing = Standing(self.id, machine, *self._condition.replica)
@@ -329,11 +329,7 @@ class ColoPeer:
             self._report.warn(f"{TWO_SPEAK}: stop the one whose state is older", kind="taken over")
 
     def go_on(self, reason: str) -> None:
-        """
-        Go on without the other side: an operator has said so.
-
-        @raise StateError: it can't be kept, and nothing has changed.
-        """
+        """As the interface says. Raises StateError: it can't be kept, and nothing has changed."""
         self._condition.why_taken_over = reason
         self._by_word = True  # the other side, should it live, hears of that by this connection
         try:

@@ -22,10 +22,12 @@ class Ways:
     @ivar secret: the other side's, from its HELLO; b'' before.
     """
 
-    def __init__(self, machine: IMachine, role: str, life: Callable[[], None], heard: Callable[[int, int, int], None]):
+    def __init__(
+        self, machine: IMachine, role: str, life: Callable[[], None], heard: Callable[[int, int, int, bool], None]
+    ) -> None:
         """
         @param life: called when anything has come from the other side.
-        @param heard: called with a beat: for which incarnation it is, its number, its echo.
+        @param heard: called with a beat: for which incarnation it is, its number, its echo, whether it confirms.
         """
         self.secret = b""
         self._machine = machine
@@ -70,8 +72,8 @@ class Ways:
         of_primary = IMirror.providedBy(made) or IComparer.providedBy(made)
         return bool(of_primary) is self._is_primary
 
-    def send(self, secret: bytes, to: int, number: int, echo: int) -> None:
-        batch = Batch.from_packets([beat_packet(secret, to, number, echo)])
+    def send(self, secret: bytes, to: int, number: int, echo: int, confirms: bool) -> None:
+        batch = Batch.from_packets([beat_packet(secret, to, number, echo, confirms)])
         for known in self._known:
             known.send_beat(batch)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 from collections import Counter, deque
@@ -26,6 +27,7 @@ class Sent:
     word: Other | None = None
     beat: Beat | None = None
     offers: int = 0
+    confirms: bool = False
 
 
 class Side:
@@ -94,6 +96,14 @@ class Side:
         self.arbiter.meet(sent.word, renewed, known, self.leased(now))
         return self._do(sent, now) if known else None
 
+    def overhear(self, sent: Sent, now: float) -> None:
+        """Take a beat of a data channel; it bears a secret of its sender's process."""
+        assert sent.beat is not None
+        if (sent.to, sent.of) == (self.process, self.knows) and not self.arbiter.fencing:
+            self.beats.take(sent.beat, now)
+            if sent.confirms and self.leased(now):
+                self.arbiter.confirm()
+
     def _do(self, sent: Sent, now: float) -> Sent | None:
         if sent.kind == "protect":
             self.arbiter.entitle()
@@ -113,6 +123,7 @@ class Two:
         self.now = 100.0
         self.processes = 0
         self.between: list[deque[Sent]] = [deque(), deque()]  # by whom it is for
+        self.by_data: list[deque[Sent]] = [deque(), deque()]
         roles = (PRIMARY, SECONDARY)
         self.sides = [Side(role, policy, 10 + index) for index, (role, policy) in enumerate(zip(roles, policies))]
         for index in (0, 1):
@@ -137,6 +148,22 @@ class Two:
     def beat(self, index: int) -> None:
         if self.sides[index].alive and not self.sides[index].arbiter.fencing:
             self._send(index, "beat")
+
+    def data_beat(self, index: int) -> None:
+        side = self.sides[index]
+        if side.alive and not side.arbiter.fencing and side.knows:
+            sent = side.say("data", self.now)
+            self.by_data[1 - index].append(dataclasses.replace(sent, confirms=side.arbiter.confirms))
+
+    def only_data(self, _: int = 0) -> None:
+        """For a while colo-peer's own connection carries nothing."""
+        for _ in range(8):
+            self.now += 0.05
+            for index in (0, 1):
+                self.data_beat(index)
+                while self.by_data[1 - index]:
+                    self.overhear(1 - index)
+                self.timers_run(index)
 
     def all_goes_well(self, _: int = 0) -> None:
         """For a while."""
@@ -194,6 +221,12 @@ class Two:
         if answer is not None:
             self.between[1 - index].append(answer)
 
+    def overhear(self, index: int) -> None:
+        if self.by_data[index]:
+            sent = self.by_data[index].popleft()
+            if self.sides[index].alive:
+                self.sides[index].overhear(sent, self.now)
+
     def deliver_all(self, index: int) -> None:
         while self.between[index]:
             self.deliver(index)
@@ -239,6 +272,7 @@ Action = Callable[[Two, int], None]
 EVERY_WAY: tuple[Action, ...] = (
     *(lambda two, _, seconds=seconds: two.time_passes(seconds) for seconds in (0.01, 0.1, 0.3, 0.49, 0.5)),
     *(Two.timers_run, Two.beat, Two.all_goes_well, Two.one_way, Two.offer, Two.sync, Two.invalidate),
+    *(Two.data_beat, Two.overhear, Two.only_data),
     *(Two.guest_dies, Two.guest_recovers),
     *(Two.deliver, Two.deliver_all, Two.lose, Two.lose_all),
     *(Two.die, Two.start, Two.closed, Two.fence_works, Two.fence_fails, Two.word),

@@ -170,6 +170,25 @@ def test_so_does_what_lets_it_follow(two: Two) -> None:
     assert asked == [True]
 
 
+def test_what_may_not_be_said_yet_is_not_said_either_when_it_is_asked_once_more(two: Two) -> None:
+    """A primary that is not heard to be heard may not bind itself; entitled all the same, the other would take over."""
+    plug(two.primary.end, two.secondary.end)
+    two.run(0.1)
+    for _ in range(12):  # only what the primary says arrives: its lease ends
+        two.clock.advance(TICK)
+        flow(two.primary.end)
+        two.secondary.end.on_its_way.clear()
+    asked = [results(two.primary.peer.protect_new()) for _ in range(2)]
+    for _ in range(100):
+        two.clock.advance(TICK)
+        flow(two.primary.end)
+        two.secondary.end.on_its_way.clear()
+    assert two.secondary.peer.standing.state == "joining"
+    two.run(0.5)
+    assert asked == [[True], [True]]
+    assert two.secondary.peer.standing.state == "synced"
+
+
 def end(two: Two, how: Ended) -> None:
     """The connection between them ends, on both sides in that way."""
     pull(two.primary.end)

@@ -141,3 +141,37 @@ def test_who_was_deaf_hears_the_beats_on_the_data_channels_again(tmp_path: Path)
     two.run(0.3)
     assert two.secondary.peer.hello is not None
     assert ways.secret == secret
+
+
+def only_data(two: Two, seconds: float) -> list[tuple[bool, bool]]:
+    """colo-peer's own cable carries nothing, the data channels do; who spoke, tick by tick."""
+    seen = []
+    peers = two.primary.peer, two.secondary.peer
+    for _ in range(round(seconds / 0.05)):
+        two.run(0.05)
+        for one, other in (peers, peers[::-1]):
+            mine, theirs = one._arbitration, other._arbitration
+            beat = mine._beats.next(two.clock.seconds())
+            theirs.overheard(other.incarnation, beat.number, beat.echo, mine.arbiter.confirms)
+        seen.append(two.speakers)
+    return seen
+
+
+def test_after_a_stall_the_beats_on_the_data_channels_let_the_primary_go_on(tmp_path: Path) -> None:
+    """With colo-peer's own cable cut: always one speaks while any channel lives."""
+    two = Two(tmp_path, "", "takeover=auto")
+    two.sync()
+    two.cut = True
+    assert set(only_data(two, 2)) == {(True, False)}
+    two.run(1)  # nothing comes by any channel
+    assert two.speakers == (False, False)
+    assert set(only_data(two, 2)[2:]) == {(True, False)}
+
+
+def test_they_let_nobody_go_on_beside_one_that_has_taken_over(tmp_path: Path) -> None:
+    two = Two(tmp_path)
+    two.sync()
+    two.cut = True
+    two.run(2)
+    assert two.speakers == (False, True)
+    assert set(only_data(two, 2)) == {(False, True)}

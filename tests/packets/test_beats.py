@@ -10,7 +10,7 @@ from colo_twisted.packets.beats import beat_packet, without_beats
 
 SECRET = bytes(range(16))
 u64 = st.integers(0, 2**64 - 1)
-numbers = st.tuples(u64, u64, u64)
+numbers = st.tuples(u64, u64, u64, st.booleans())
 frames = st.binary(min_size=14, max_size=80)
 
 
@@ -23,7 +23,7 @@ def batch_of(packets: list[bytes], vnet_hdr: bool) -> Batch:
 
 
 @given(st.lists(numbers | frames), st.booleans())
-def test_they_are_taken_out_and_all_else_stays(items: list[bytes | tuple[int, int, int]], vnet_hdr: bool) -> None:
+def test_they_are_taken_out_and_all_else_stays(items: list[bytes | tuple[int, int, int, bool]], vnet_hdr: bool) -> None:
     packets = [item if isinstance(item, bytes) else beat_packet(SECRET, *item) for item in items]
     rest, beats = without_beats(batch_of(packets, vnet_hdr), SECRET)
     assert beats == [item for item in items if not isinstance(item, bytes)]
@@ -35,12 +35,12 @@ def test_they_are_taken_out_and_all_else_stays(items: list[bytes | tuple[int, in
 
 
 def test_a_strangers_is_a_frame_like_any_other() -> None:
-    batch = batch_of([beat_packet(bytes(16), 1, 2, 3)], False)
+    batch = batch_of([beat_packet(bytes(16), 1, 2, 3, True)], False)
     assert without_beats(batch, SECRET) == (batch, [])
 
 
 def test_the_secret_elsewhere_in_a_frame_is_nothing() -> None:
-    packets = [b"x" * 14 + SECRET, (beat_packet(SECRET, 1, 2, 3))[:50]]
+    packets = [b"x" * 14 + SECRET, (beat_packet(SECRET, 1, 2, 3, False))[:50]]
     rest, beats = without_beats(batch_of(packets, True), SECRET)
     assert beats == []
     assert rest is not None
