@@ -175,7 +175,7 @@ class Rewriter:
             known = self.following.add(key, now)
             if known is None:
                 return
-        known.propose(self._headers.seq, self._edits.offered_scale())
+        known.propose(self._headers.seq, self._edits.offered_scale(), not self.following.protecting)
 
     def _teaches(self, known: Followed) -> bool:
         """Whether the client's packet acknowledges the primary's SYN."""

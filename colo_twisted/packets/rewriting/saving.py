@@ -27,7 +27,7 @@ _ALL_FOLLOWED = 4
 
 # of a connection, in the order in which they are written
 _STANDS = ("unprotected", "isn_known", "learnt", "rcv_known", "ts_seen", "proposed", "guest_offers_scale", "owed")
-_FLAGS = (*_STANDS, "leapt")
+_FLAGS = (*_STANDS, "leapt", "opens_unprotected")
 _SMALL = ("state", "seen", "fins", "client_scale", "guest_scale", "proposed_scale")
 _NUMBERED = ("isn", "offset", "sent", "shown", "client_ack", "client_stamp", "rcv_nxt", "ts_newest", "ts_offset")
 _LONG = (*_NUMBERED, "proposed_isn", "guest_fin", "client_fin", "window", "leap_from")
