@@ -152,10 +152,12 @@ class Following:
             elif each.state == CLOSED:
                 self._known.remove(each)
         for key, own in offsets.items():
-            if self._known.get(key) is None:
+            known = self.get(key)
+            if known is None:
                 known = self.add(key, now)
-                if known is not None:
-                    known.meet(own.sequence, own.timestamp)
+            if known is not None and known.state == PROPOSED:  # new, or a SYN came, which may be anybody's
+                known.meet(own.sequence, own.timestamp)
+                self.use(known, now)
         self.all_followed = True
 
     def offsets(self) -> dict[bytes, Offsets]:

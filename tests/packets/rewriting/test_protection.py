@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from colo_twisted.packets.sequence import Offsets
 from tests.packets.rewriting.test_resets import rst, sent_by_client, sent_by_guest, taken_over
-from tests.support.cable import CLIENT_ISN, KEY, PRIMARY_ISN, SECONDARY_ISN, Cable, client
+from tests.support.cable import CLIENT_ISN, KEY, OFFSET, PRIMARY_ISN, SECONDARY_ISN, Cable, client, guest, places
 from tests.support.segments import ACK, FIN, SYN, Segment
 
 OPENS = Segment(CLIENT_ISN, flags=SYN)
@@ -120,3 +121,17 @@ def test_what_a_take_over_met_unanswered_is_this_guests_own_if_the_client_says_s
     assert sent_by_guest(cable, ANSWERS) == ([ANSWERS], [])
     ack = Segment(CLIENT_ISN + 1, SECONDARY_ISN + 1)
     assert sent_by_client(cable, ack) == ([ack], [])
+
+
+@pytest.mark.parametrize("blind", [True, False])
+def test_a_syn_of_anybodys_takes_no_offset_away_that_a_checkpoint_brings(blind: bool) -> None:
+    """It is for a connection that is open at the primary, and not known here yet."""
+    cable = Cable()
+    if blind:
+        cable.to_guest(Segment(77_777, flags=SYN))
+        cable.following.unprotect(None, cable.now)
+    cable.following.checkpoint({KEY: Offsets(OFFSET, 0)}, cable.now)
+    cable.following.protect_new()
+    assert places(cable.from_guest(guest(0, payload=b"x")))[0] == 0
+    assert places(cable.to_guest(client(0, 1)))[1] == 1
+    assert cable.following.unprotected() == []
