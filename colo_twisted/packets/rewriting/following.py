@@ -31,7 +31,7 @@ class Following:
         self.counters = counters
         self.alone = False
         self.kept = Kept(counters, max_kept)
-        self._known = Connections(most)
+        self._known = Connections(most, self.kept.release)  # what is forgotten keeps nothing
         self.protecting = True
         self.all_followed = False
 
