@@ -54,7 +54,7 @@ class RewriterProperties(FilterProperties):
     )
     max_kept: int = prop(
         Size(),
-        "bytes of the guest's output kept for a take-over until the clients acknowledge it; 0 for none",
+        "bytes of memory for the guest's output until its clients acknowledge it, for a take-over; 0 for none",
         default=DEFAULT_MOST,
         settable=True,
     )
