@@ -34,7 +34,7 @@ cdef class Rewriter:
     cdef _made(self, list packets)
     cpdef fail_over(self, double now)
     cpdef bytes save(self)
-    cpdef load(self, bytes data, double now)
+    cpdef load(self, object table)
     @cython.locals(headers=Headers, flags=int, known=Followed)
     cdef _incoming(self, double now)
     cdef _propose(self, bytes key, Followed known, double now)

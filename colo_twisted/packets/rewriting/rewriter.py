@@ -20,7 +20,7 @@ from colo_twisted.packets.rewriting.kept import DEFAULT_MOST
 from colo_twisted.packets.rewriting.owed import owed_acks
 from colo_twisted.packets.rewriting.resets import Resets
 from colo_twisted.packets.rewriting.rewrites import RewriterCounters
-from colo_twisted.packets.rewriting.saving import restore, saved
+from colo_twisted.packets.rewriting.saving import Table, restore, saved
 from colo_twisted.packets.rewriting.translation import is_error, quoted_key, quoted_tcp
 from colo_twisted.packets.sequence import add, distance
 from colo_twisted.packets.tcp import ACK, FIN, RST, SYN
@@ -106,13 +106,9 @@ class Rewriter:
         """The table, for the process after this one."""
         return saved(self.following)
 
-    def load(self, data: bytes, now: float) -> None:
-        """
-        Take up a table that was saved, before the first packet; idle times begin anew.
-
-        After a take-over it stays so. Raises TableError, and then has taken nothing.
-        """
-        restore(data, self.following, now)
+    def load(self, table: Table) -> None:
+        """Take up a table that was saved, before the first packet. After a take-over it stays so."""
+        restore(table, self.following)
         if self.following.alone:
             self._resets.resume()
 
