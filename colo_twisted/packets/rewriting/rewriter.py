@@ -251,25 +251,32 @@ class Rewriter:
 
     def _incoming_fragment(self, now: float) -> None:
         """The first fragment has the TCP header; how long the segment is isn't known yet."""
-        known = self._of_fragment(True)
+        known = self._of_fragment(True, now)
         if known is not None and self._headers.flags & ACK:
             self.following.use(known, now)
             self._edits.put_ack(add(self._headers.ack, known.offset))
             self._edits.put_echo(known, False)
             self._edits.put_sack(known)
 
-    def _of_fragment(self, incoming: bool) -> Followed | None:
+    def _of_fragment(self, incoming: bool, now: float) -> Followed | None:
+        """The connection of a fragment that has the TCP header; None if that isn't to be changed, or doesn't go on."""
         headers = self._headers
+        edits = self._edits
         if headers.fragment_offset or headers.protocol != PROTOCOL_TCP:
             return None
-        if headers.parse_transport(self._edits.data) != TCP:
+        if headers.parse_transport(edits.data) != TCP:
             return None
         headers.kind = TCP
-        key = headers.connection_key(self._edits.data)
-        known = self.following.get(reversed_key(key, headers.version) if incoming else key)
+        key = headers.connection_key(edits.data)
+        if incoming:
+            key = reversed_key(key, headers.version)
+        known = self.following.get(key)
+        answers = self._for_client if incoming else self._for_guest
+        if self._resets.active and self._resets.turns_fragment_away(incoming, edits, key, known, now, answers):
+            return None
         if known is None or not known.learnt:
             return None
-        self._edits.find_checksum()
+        edits.find_checksum()
         return known
 
     def _incoming_error(self, now: float) -> None:
@@ -385,7 +392,7 @@ class Rewriter:
         self._edits.put_stamp(known)
 
     def _outgoing_fragment(self, now: float) -> None:
-        known = self._of_fragment(False)
+        known = self._of_fragment(False, now)
         if known is not None:
             self.following.use(known, now)
             known.seen &= ~GUEST_SEEN  # how far the segment goes is not known
