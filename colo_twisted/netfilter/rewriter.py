@@ -16,7 +16,7 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
-from colo_twisted.files import replace_file
+from colo_twisted.files import read_file, replace_file
 from colo_twisted.interfaces import Direction, ICheckpointed, IColoPeer, IMachine, IRetiring
 from colo_twisted.link.properties import check_folder
 from colo_twisted.netfilter.base import Filter, FilterProperties
@@ -31,9 +31,10 @@ from colo_twisted.packets.rewriting.kept import DEFAULT_MOST
 from colo_twisted.packets.rewriting.resets import AT_ONCE
 from colo_twisted.packets.rewriting.rewriter import Rewriter
 from colo_twisted.packets.rewriting.rewrites import RewriterCounters
-from colo_twisted.packets.rewriting.saving import TableError
+from colo_twisted.packets.rewriting.saving import Table, TableError, read
 from colo_twisted.packets.sequence import Offsets
 
+MOST_TABLE = 1 << 30  # bytes: eight million connections
 RESETS_A_TURN = 4096  # connections; some tens of milliseconds
 _STATES = {PROPOSED: "proposed", OPENING: "opening", OPEN: "open", CLOSED: "closed"}
 
@@ -54,7 +55,7 @@ class RewriterProperties(FilterProperties):
     )
     max_kept: int = prop(
         Size(),
-        "bytes of the guest's output kept for a take-over until the clients acknowledge it; 0 for none",
+        "bytes of memory for the guest's output until its clients acknowledge it, for a take-over; 0 for none",
         default=DEFAULT_MOST,
         settable=True,
     )
@@ -206,12 +207,13 @@ class FilterRewriter(Filter):
             )
             return
         try:
-            with open(self._table, "rb") as file:
-                self.load(file.read())
+            table = self._read(read_file(self._table, MOST_TABLE))
             os.unlink(self._table)  # whoever comes after a crash must not take up what is long over
         except (OSError, TableError) as error:
-            self.report.warn(f"the connections in {self._table} are not taken up: {error}")
+            reason = error.strerror if isinstance(error, OSError) else error
+            self.report.warn(f"the connections in {self._table} are not taken up: {reason}")
             return
+        self._take_up(table)
         self.rewriter.following.alone = True
         self.report.info(f"{len(self.rewriter.following)} connections taken up from {self._table}")
 
@@ -260,6 +262,7 @@ class FilterRewriter(Filter):
     def retire(self) -> None:
         """Who comes after it knows nothing of a checkpoint: what waits for its end goes on."""
         self._hand_on()
+        self._table = None  # the guest's connections go on without it, and it learns no more of them
 
     # checkpoints
 
@@ -342,7 +345,13 @@ class FilterRewriter(Filter):
 
     def load(self, data: bytes) -> None:
         """Take up connections that were saved, before the first frame. Raises TableError."""
-        self.rewriter.load(data, self._monotonic())
+        self._take_up(self._read(data))
+
+    def _read(self, data: bytes) -> Table:
+        return read(data, self._monotonic())
+
+    def _take_up(self, table: Table) -> None:
+        self.rewriter.load(table)
         self._look_after()
 
     # what an operator sees

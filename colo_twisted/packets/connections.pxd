@@ -17,6 +17,7 @@ cdef class Connections:
     cdef Py_ssize_t _most
     cdef dict _known
     cdef Wheel _idle
+    cdef object _evicted
 
     cpdef Connection get(self, bytes key)
     cpdef list all(self)

@@ -8,7 +8,9 @@ needs. Those are neither expired nor evicted.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
+from typing import Any
 
 from colo_twisted.packets.wheel import Wheel
 
@@ -37,12 +39,13 @@ class Connection:
 
 
 class Connections:
-    """At most ``most`` connections."""
+    """At most ``most`` connections; ``evicted`` is called with each that makes room for another."""
 
-    __slots__ = ("_idle", "_known", "_most")
+    __slots__ = ("_evicted", "_idle", "_known", "_most")
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, evicted: Callable[[Any], object] | None = None) -> None:
         self._most = most
+        self._evicted = evicted
         self._known: dict[bytes, Connection] = {}
         self._idle = Wheel(GRAIN)
 
@@ -138,4 +141,6 @@ class Connections:
                 self.rest(connection)
                 continue
             del self._known[connection.key]
+            if self._evicted is not None:
+                self._evicted(connection)
             return True

@@ -142,6 +142,18 @@ def test_use_gives_a_second_chance_before_eviction() -> None:
     assert len(table) == 5
 
 
+def test_one_that_makes_room_is_told_of() -> None:
+    gone: list[Connection] = []
+    table = Connections(1, gone.append)
+    known = [Known(b"%d" % number, 0.0) for number in range(3)]
+    assert all(map(table.add, known[:2]))
+    assert gone == known[:1]
+    table.remove(known[1])
+    assert table.add(known[2])
+    assert table.expire(20.0) == known[2:]
+    assert gone == known[:1]
+
+
 def test_when_all_are_in_use_one_goes_all_the_same() -> None:
     table, known = a_table(5, 5)
     for each in known:

@@ -11,7 +11,7 @@ cpdef bytes reversed_key(bytes key, int version)
 
 cdef class Followed(Connection):
     cdef public int state, seen, fins, client_scale, guest_scale, proposed_scale
-    cdef public bint unprotected, isn_known, learnt, rcv_known, ts_seen, proposed, guest_offers_scale, owed
+    cdef public bint unprotected, opens_unprotected, isn_known, learnt, rcv_known, ts_seen, proposed, guest_offers_scale, owed
     cdef public bint keeps, leapt, progressed
     cdef public bytes link
     cdef public unsigned int isn, offset, sent, shown, client_ack, client_stamp, rcv_nxt, ts_newest, ts_offset, proposed_isn
@@ -20,8 +20,10 @@ cdef class Followed(Connection):
     cpdef double lifetime(self) except -1
     cpdef bint live(self) except -1
     cpdef bint engaged(self) except -1
-    cpdef propose(self, unsigned int isn, int scale)
+    cpdef propose(self, unsigned int isn, int scale, bint unprotected)
     cpdef restart(self, unsigned int isn, unsigned int end, bint offers_scale)
+    cpdef unprotect(self)
+    cpdef protect(self)
     cpdef answer(self, unsigned int ack, int guest_scale)
     cpdef answered(self, int scale)
     cpdef learn(self, unsigned int ack)

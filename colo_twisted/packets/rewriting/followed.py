@@ -76,6 +76,7 @@ class Followed(Connection):
         "learnt",
         "link",
         "offset",
+        "opens_unprotected",
         "owed",
         "progressed",
         "proposed",
@@ -98,6 +99,7 @@ class Followed(Connection):
         super().__init__(key, now)
         self.state = PROPOSED
         self.unprotected = False
+        self.opens_unprotected = False  # so is what the guest opens next, or its answer to the client's newest SYN
         self.isn_known = False
         self.isn = 0
         self.learnt = False  # whether the offset is known
@@ -141,8 +143,12 @@ class Followed(Connection):
 
     # opening
 
-    def propose(self, isn: int, scale: int) -> None:
+    def propose(self, isn: int, scale: int, unprotected: bool) -> None:
         """A client's SYN: it counts once the guest has answered it."""
+        if self.proposed and isn != self.proposed_isn and self.state != CLOSED:  # not the one that was unprotected
+            self.opens_unprotected = unprotected
+        elif unprotected:
+            self.opens_unprotected = True
         self.proposed = True
         self.proposed_isn = isn
         self.proposed_scale = scale
@@ -164,6 +170,20 @@ class Followed(Connection):
         self.fins = 0
         self.owed = False
         self.client_stamp = 0
+
+    def unprotect(self) -> None:
+        """
+        It is not protected, nor will it be when the guest opens it, late or with another ISN than before.
+
+        Not so of what the guest opens when that one is over.
+        """
+        self.unprotected = True
+        if self.proposed or not (self.isn_known or self.seen & GUEST_SEEN):
+            self.opens_unprotected = True
+
+    def protect(self) -> None:
+        """A checkpoint has made the guest the primary's."""
+        self.unprotected = self.opens_unprotected = False
 
     def answer(self, ack: int, guest_scale: int) -> None:
         """The guest's SYN-ACK acknowledges a client's SYN."""

@@ -31,7 +31,7 @@ class Following:
         self.counters = counters
         self.alone = False
         self.kept = Kept(counters, max_kept)
-        self._known = Connections(most)
+        self._known = Connections(most, self.kept.release)  # what is forgotten keeps nothing
         self.protecting = True
         self.all_followed = False
 
@@ -71,14 +71,16 @@ class Following:
         """The guest has begun anew, with another ISN."""
         self.kept.release(known)
         known.restart(isn, end, offers_scale)
-        known.unprotected = not self.protecting
+        known.unprotected = known.opens_unprotected or not self.protecting
+        if not known.proposed:
+            known.opens_unprotected = False
         self.counters.opened += 1
 
     def close(self, known: Followed) -> None:
         """It is over; it stays for a while, for what is still under way."""
         if known.state != CLOSED:
             known.state = CLOSED
-            known.owed = False
+            known.owed = known.opens_unprotected = False
             self.counters.closed += 1
             self._known.rest(known)
             self._known.hasten(known)
@@ -142,18 +144,20 @@ class Following:
         """The guest has become equal to the primary's, and so has each offset to that of the primary's rewriter."""
         self.kept.clear()
         for each in self.all():
+            each.protect()
             if each.state in (OPENING, OPEN):
                 own = offsets.get(each.key, NO_OFFSETS)
                 each.meet(own.sequence, own.timestamp)
-                each.unprotected = False
                 self.use(each, now)
             elif each.state == CLOSED:
                 self._known.remove(each)
         for key, own in offsets.items():
-            if self._known.get(key) is None:
+            known = self.get(key)
+            if known is None:
                 known = self.add(key, now)
-                if known is not None:
-                    known.meet(own.sequence, own.timestamp)
+            if known is not None and known.state == PROPOSED:  # new, or a SYN came, which may be anybody's
+                known.meet(own.sequence, own.timestamp)
+                self.use(known, now)
         self.all_followed = True
 
     def offsets(self) -> dict[bytes, Offsets]:
@@ -169,14 +173,14 @@ class Following:
         if keys is None:
             self.protecting = self.all_followed = False
             for each in self.all():
-                each.unprotected = True
+                each.unprotect()
             return
         for key in keys:
             known = self.get(key)
             if known is None or known.state == PROPOSED:
                 known = self.meet(key, known, now)
             if known is not None:
-                known.unprotected = True
+                known.unprotect()
 
     def protect_new(self) -> None:
         """New connections are protected from now on."""

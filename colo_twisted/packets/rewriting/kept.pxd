@@ -31,20 +31,20 @@ cdef class Kept:
     cdef readonly Py_ssize_t most, held
     cdef object _counters
     cdef dict _holding
-    cdef list _noted
+    cdef list _noted, _turns
     cdef Span _last
 
     @cython.locals(last=Span)
     cpdef note(self, Followed known, Py_ssize_t start, Py_ssize_t stop, unsigned int end)
-    @cython.locals(noted=list, span=Span)
+    @cython.locals(noted=list, spans=list, span=Span)
     cpdef finish(self, Batch batch)
-    @cython.locals(span=Span)
+    @cython.locals(spans=list, span=Span, count=Py_ssize_t)
     cpdef trim(self, Followed known)
-    @cython.locals(span=Span, frames="long long")
+    @cython.locals(spans=list, span=Span, frames="long long")
     cpdef long long release(self, Followed known) except -1
     cpdef long long clear(self) except -1
     cpdef limit(self, Py_ssize_t most)
-    @cython.locals(known=Followed)
+    @cython.locals(spans=list, span=Span, known=Followed)
     cdef _make_room(self)
 
 

@@ -8,7 +8,6 @@ is that batch, by reference; a smaller one is a copy. So at most twice the bytes
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +21,7 @@ from colo_twisted.packets.tcp import RST
 
 DEFAULT_MOST = 64 << 20  # bytes
 SPAN_COST = 256  # bytes that a span takes beside its frames
+CONNECTION_COST = 128  # bytes more that the first of a connection takes
 _HANDED_AT_ONCE = 1 << 16  # bytes
 
 
@@ -83,19 +83,20 @@ class Span:
 
 class Kept:
     """
-    At most ``most`` bytes over all connections; none if that is 0.
+    At most ``most`` bytes over all connections, with what it takes to keep them; none if that is 0.
 
     Beyond, it is the output of the connection that has kept some for longest without an ack that is dropped, and
     counted as ``dropped_max_kept``.
     """
 
-    __slots__ = ("_counters", "_holding", "_last", "_noted", "held", "most")
+    __slots__ = ("_counters", "_holding", "_last", "_noted", "_turns", "held", "most")
 
     def __init__(self, counters: RewriterCounters, most: int = DEFAULT_MOST) -> None:
         self.most = most
         self.held = 0  # bytes
         self._counters = counters
-        self._holding: dict[Any, deque[Span]] = {}  # the one that has kept for longest first
+        self._holding: dict[Any, list[Span]] = {}  # the one that has kept for longest first
+        self._turns: list[list[Span]] = []  # the first of those as it was, the oldest last; empty: kept no longer
         self._noted: list[Span] = []  # of the batch under way
         self._last: Span | None = None  # of these
 
@@ -111,7 +112,7 @@ class Kept:
             if not known.keeps:
                 known.keeps = True
                 known.progressed = False
-                self._holding[known] = deque()
+                self._holding[known] = []
 
     def finish(self, batch: Batch) -> None:
         """The batch as it goes on."""
@@ -122,17 +123,26 @@ class Kept:
         self._last = None
         for span in noted:
             span.fill(batch)
+            spans = self._holding[span.known]
+            if not spans:
+                span.cost += CONNECTION_COST
+            spans.append(span)
             self.held += span.cost
-            self._holding[span.known].append(span)
         if self.held > self.most:
             self._make_room()
 
     def trim(self, known: Followed) -> None:
         """The client has acknowledged more."""
         spans = self._holding[known]
-        while spans and not before(known.client_ack, spans[0].end):
-            self.held -= spans.popleft().cost
+        count = 0
+        for span in spans:
+            if before(known.client_ack, span.end):
+                break
+            self.held -= span.cost
+            count += 1
+        if count:
             known.progressed = True
+            del spans[:count]
         if not spans:
             known.keeps = False
             del self._holding[known]
@@ -146,13 +156,16 @@ class Kept:
             self._noted = [span for span in self._noted if span.known is not known]
             self._last = self._noted[len(self._noted) - 1] if self._noted else None
         frames = 0
-        for span in self._holding.pop(known):
+        spans = self._holding.pop(known)
+        for span in spans:
             self.held -= span.cost
             frames += span.frames
+        spans.clear()
         return frames
 
     def clear(self) -> int:
         """Keep nothing any more; how many frames that were."""
+        self._turns = []
         return sum([self.release(known) for known in list(self._holding)])
 
     def limit(self, most: int) -> None:
@@ -161,9 +174,20 @@ class Kept:
         self._make_room()
 
     def _make_room(self) -> None:
-        """Drop what the oldest keep; one whose client acknowledges becomes the youngest first."""
+        """
+        Drop what the oldest keep; one whose client acknowledges becomes the youngest first.
+
+        Whose turn it is stands in a list: a dict finds its first only past all that have left its front.
+        """
         while self.held > self.most:
-            known = next(iter(self._holding))
+            if not self._turns:
+                self._turns = list(self._holding.values())
+                self._turns.reverse()
+            spans = self._turns.pop()
+            if not spans:
+                continue
+            span = spans[0]
+            known = span.known
             if known.progressed:
                 known.progressed = False
                 self._holding[known] = self._holding.pop(known)
@@ -180,8 +204,9 @@ class Kept:
         edits = Edits(self._counters)
         batches: list[Batch] = []
         size = 0
+        self._turns = []
         for known in list(self._holding):
-            spans = self._holding.get(known, ())
+            spans = self._holding.get(known, [])[:]
             self.release(known)
             for span in () if known.unprotected else spans:
                 batch = _beyond(edits, known, span.batch())

@@ -7,7 +7,7 @@ from colo_twisted.packets.rewriting.followed cimport Followed, reversed_key
 from colo_twisted.packets.rewriting.following cimport Following
 from colo_twisted.packets.sequence cimport add
 
-cdef int ACK, CHECKSUM_AT, CLIENT_SEEN, HEADER, OPENING, PROPOSED, RST, V4_CHECKSUM_AT, V4_KEY, V6_KEY
+cdef int ACK, CHECKSUM_AT, CLIENT_SEEN, HEADER, OPENING, PROPOSED, RST, SYN, V4_CHECKSUM_AT, V4_KEY, V6_KEY
 
 
 @cython.locals(v4=bint, flags=int, ports=Py_ssize_t, addresses=Py_ssize_t)
@@ -32,6 +32,9 @@ cdef class Resets:
     cpdef bint turns_client_away(self, Edits edits, bytes key, Followed known, double now, list answers) except -1
     @cython.locals(flags=int)
     cpdef bint turns_guest_away(self, Edits edits, bytes key, Followed known, double now, list answers) except -1
+    cpdef bint turns_fragment_away(
+        self, bint incoming, Edits edits, bytes key, Followed known, double now, list answers
+    ) except -1
     cdef bint _refuses(self, bytes key, Followed known, double now) except -1
     @cython.locals(headers=Headers, key=bytes)
     cdef _turn_away(self, Edits edits, list answers)

@@ -29,7 +29,7 @@ from colo_twisted.packets.rewriting.followed import (
 from colo_twisted.packets.rewriting.following import Following
 from colo_twisted.packets.rewriting.rewrites import RewriterCounters
 from colo_twisted.packets.sequence import add
-from colo_twisted.packets.tcp import ACK, CHECKSUM_AT, HEADER, RST
+from colo_twisted.packets.tcp import ACK, CHECKSUM_AT, HEADER, RST, SYN
 
 OLD_SECONDS = 8000.0  # Linux's keep-alive speaks after 7200 s of silence, and gives up 675 s later
 MOST_NEW = 1 << 18  # connections; beyond, old ones that aren't known can't be told from new ones any more
@@ -148,6 +148,16 @@ class Resets:
             edits.drop()
             self._counters.dropped_unprotected += 1
         return True
+
+    def turns_fragment_away(
+        self, incoming: bool, edits: Edits, key: bytes, known: Followed | None, now: float, answers: list[bytes]
+    ) -> bool:
+        """As those two, of a fragment that has the TCP header; one that opens a connection goes on."""
+        if edits.headers.flags & SYN:
+            return False
+        if incoming:
+            return self.turns_client_away(edits, key, known, now, answers)
+        return self.turns_guest_away(edits, key, known, now, answers)
 
     def _refuses(self, key: bytes, known: Followed | None, now: float) -> bool:
         if known is None:

@@ -20,7 +20,7 @@ from colo_twisted.packets.rewriting.kept import DEFAULT_MOST
 from colo_twisted.packets.rewriting.owed import owed_acks
 from colo_twisted.packets.rewriting.resets import Resets
 from colo_twisted.packets.rewriting.rewrites import RewriterCounters
-from colo_twisted.packets.rewriting.saving import restore, saved
+from colo_twisted.packets.rewriting.saving import Table, restore, saved
 from colo_twisted.packets.rewriting.translation import is_error, quoted_key, quoted_tcp
 from colo_twisted.packets.sequence import add, distance
 from colo_twisted.packets.tcp import ACK, FIN, RST, SYN
@@ -106,13 +106,9 @@ class Rewriter:
         """The table, for the process after this one."""
         return saved(self.following)
 
-    def load(self, data: bytes, now: float) -> None:
-        """
-        Take up a table that was saved, before the first packet; idle times begin anew.
-
-        After a take-over it stays so. Raises TableError, and then has taken nothing.
-        """
-        restore(data, self.following, now)
+    def load(self, table: Table) -> None:
+        """Take up a table that was saved, before the first packet. After a take-over it stays so."""
+        restore(table, self.following)
         if self.following.alone:
             self._resets.resume()
 
@@ -175,7 +171,7 @@ class Rewriter:
             known = self.following.add(key, now)
             if known is None:
                 return
-        known.propose(self._headers.seq, self._edits.offered_scale())
+        known.propose(self._headers.seq, self._edits.offered_scale(), not self.following.protecting)
 
     def _teaches(self, known: Followed) -> bool:
         """Whether the client's packet acknowledges the primary's SYN."""
@@ -255,25 +251,32 @@ class Rewriter:
 
     def _incoming_fragment(self, now: float) -> None:
         """The first fragment has the TCP header; how long the segment is isn't known yet."""
-        known = self._of_fragment(True)
+        known = self._of_fragment(True, now)
         if known is not None and self._headers.flags & ACK:
             self.following.use(known, now)
             self._edits.put_ack(add(self._headers.ack, known.offset))
             self._edits.put_echo(known, False)
             self._edits.put_sack(known)
 
-    def _of_fragment(self, incoming: bool) -> Followed | None:
+    def _of_fragment(self, incoming: bool, now: float) -> Followed | None:
+        """The connection of a fragment that has the TCP header; None if that isn't to be changed, or doesn't go on."""
         headers = self._headers
+        edits = self._edits
         if headers.fragment_offset or headers.protocol != PROTOCOL_TCP:
             return None
-        if headers.parse_transport(self._edits.data) != TCP:
+        if headers.parse_transport(edits.data) != TCP:
             return None
         headers.kind = TCP
-        key = headers.connection_key(self._edits.data)
-        known = self.following.get(reversed_key(key, headers.version) if incoming else key)
+        key = headers.connection_key(edits.data)
+        if incoming:
+            key = reversed_key(key, headers.version)
+        known = self.following.get(key)
+        answers = self._for_client if incoming else self._for_guest
+        if self._resets.active and self._resets.turns_fragment_away(incoming, edits, key, known, now, answers):
+            return None
         if known is None or not known.learnt:
             return None
-        self._edits.find_checksum()
+        edits.find_checksum()
         return known
 
     def _incoming_error(self, now: float) -> None:
@@ -389,7 +392,7 @@ class Rewriter:
         self._edits.put_stamp(known)
 
     def _outgoing_fragment(self, now: float) -> None:
-        known = self._of_fragment(False)
+        known = self._of_fragment(False, now)
         if known is not None:
             self.following.use(known, now)
             known.seen &= ~GUEST_SEEN  # how far the segment goes is not known

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from typing import NamedTuple
 
 from colo_twisted.packets.rewriting.followed import CLOSED, Followed
 from colo_twisted.packets.rewriting.following import Following
@@ -27,12 +28,19 @@ _ALL_FOLLOWED = 4
 
 # of a connection, in the order in which they are written
 _STANDS = ("unprotected", "isn_known", "learnt", "rcv_known", "ts_seen", "proposed", "guest_offers_scale", "owed")
-_FLAGS = (*_STANDS, "leapt")
+_FLAGS = (*_STANDS, "leapt", "opens_unprotected")
 _SMALL = ("state", "seen", "fins", "client_scale", "guest_scale", "proposed_scale")
 _NUMBERED = ("isn", "offset", "sent", "shown", "client_ack", "client_stamp", "rcv_nxt", "ts_newest", "ts_offset")
 _LONG = (*_NUMBERED, "proposed_isn", "guest_fin", "client_fin", "window", "leap_from")
 _NUMBERS = _SMALL + _LONG
 _RECORD = struct.Struct(f">H{len(_SMALL)}B{len(_LONG)}I")
+
+
+class Table(NamedTuple):
+    """A table that was saved."""
+
+    flags: int
+    connections: list[Followed]
 
 
 class TableError(ValueError):
@@ -55,8 +63,8 @@ def _record(known: Followed) -> bytes:
     return b"".join(parts)
 
 
-def restore(data: bytes, following: Following, now: float) -> None:
-    """Put a saved table into one that is empty. Raises TableError before anything is changed."""
+def read(data: bytes, now: float) -> Table:
+    """What was saved; idle times begin anew. Raises TableError."""
     flags, count, body = _checked(data)
     links: dict[bytes, bytes] = {}
     all_known: list[Followed] = []
@@ -69,6 +77,12 @@ def restore(data: bytes, following: Following, now: float) -> None:
         raise TableError("a rewriter's table whose records don't fit its length") from None
     if at != len(body):
         raise TableError(f"a rewriter's table with {len(body) - at} bytes behind its last record")
+    return Table(flags, all_known)
+
+
+def restore(table: Table, following: Following) -> None:
+    """Put a saved table into one that is empty."""
+    flags, all_known = table
     following.alone = bool(flags & _ALONE)
     following.protecting = bool(flags & _PROTECTING)
     following.all_followed = bool(flags & _ALL_FOLLOWED)

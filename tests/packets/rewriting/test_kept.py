@@ -13,8 +13,7 @@ from scapy.layers.l2 import Ether
 
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.rewriting.followed import LEAP
-from colo_twisted.packets.rewriting.kept import SPAN_COST, Kept
-from colo_twisted.packets.rewriting.rewriter import Rewriter
+from colo_twisted.packets.rewriting.kept import CONNECTION_COST, SPAN_COST, Kept
 from colo_twisted.packets.sequence import Offsets
 from tests.packets.rewriting.take_overs import TakenOver
 from tests.packets.rewriting.test_rewriting import is_over, replicas_of, services
@@ -259,10 +258,10 @@ def test_most_of_a_batch_is_kept_by_reference_and_little_as_a_copy() -> None:
     batch = Batch.from_packets(packets)
     cable.rewriter.from_guest(batch, cable.now)
     frame = len(packets[0]) + 4
-    assert kept(cable).held == len(batch.data) + SPAN_COST + frame + SPAN_COST
+    assert kept(cable).held == len(batch.data) + frame + 2 * (SPAN_COST + CONNECTION_COST)
     cable.client = one
     cable.to_guest(client(0, 1000))
-    assert kept(cable).held == frame + SPAN_COST
+    assert kept(cable).held == frame + SPAN_COST + CONNECTION_COST
 
 
 def test_order_is_kept_per_connection_across_batches_that_mix_them() -> None:
@@ -291,71 +290,6 @@ def test_it_is_handed_out_in_batches_of_a_bounded_size() -> None:
     assert sum(map(len, batches)) == 300
     assert max(len(batch.data) for batch in batches) <= 1 << 16
     assert len(batches) == 5
-
-
-# the bound
-
-
-def small(limit: int) -> Cable:
-    cable = Cable(most=10)
-    cable.rewriter = Rewriter(10, max_kept=limit)
-    cable.following, cable.counters = cable.rewriter.following, cable.rewriter.counters
-    return cable
-
-
-COST = 1000 + 54 + 4 + SPAN_COST
-
-
-def test_beyond_the_bound_the_oldest_connections_are_dropped_and_counted() -> None:
-    cable = small(3 * COST)
-    addresses = others(cable, 3)
-    for address in (*addresses, addresses[2]):
-        cable.client = address
-        place = 1000 if kept(cable).held == 3 * COST else 0
-        sends(cable, guest(place, payload=b"x" * 1000))
-    assert (cable.counters.dropped_max_kept, kept(cable).held) == (1, 3 * COST)
-    assert len(handed_out(cable)) == 3
-
-
-def test_the_oldest_is_the_one_whose_client_has_been_silent_for_longest() -> None:
-    cable = small(3 * COST)
-    addresses = others(cable, 3)
-    for address in addresses[:2]:
-        cable.client = address
-        sends(cable, guest(0, payload=b"x" * 1000))
-    cable.client = addresses[0]
-    sends(cable, guest(1000, payload=b"x" * 1000))
-    cable.to_guest(client(0, 1000))
-    cable.client = addresses[2]
-    sends(cable, guest(0, payload=b"x" * 1000))
-    sends(cable, guest(1000, payload=b"x" * 1000))
-    cable.rewriter.fail_over(cable.now)
-    ports = [
-        int.from_bytes(packet[36:38], "big") for batch in cable.rewriter.kept_output() for packet in batch.packets()
-    ]
-    assert sorted(ports) == [addresses[0].port, addresses[2].port, addresses[2].port]
-
-
-def test_one_batch_beyond_the_bound_is_not_kept_at_all() -> None:
-    cable = small(1000)
-    cable.open()
-    sends(cable, guest(0, payload=b"x" * 1000))
-    assert (kept(cable).held, cable.counters.dropped_max_kept) == (0, 1)
-
-
-def test_a_bound_of_0_keeps_nothing() -> None:
-    cable = small(0)
-    cable.open()
-    sends(cable, guest(0, payload=b"x"))
-    assert (kept(cable).held, cable.counters.dropped_max_kept) == (0, 0)
-
-
-def test_another_bound_holds_at_once() -> None:
-    cable = Cable().open()
-    sends(cable, guest(0, payload=b"x" * 1000))
-    sends(cable, guest(1000, payload=b"x" * 1000))
-    kept(cable).limit(COST)
-    assert (kept(cable).held, cable.counters.dropped_max_kept) == (0, 2)
 
 
 # any moment of any connection

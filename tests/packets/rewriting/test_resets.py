@@ -32,7 +32,7 @@ from tests.support.cable import (
     places,
 )
 from tests.support.replicas import CLIENT, GUEST
-from tests.support.segments import ACK, FIN, MODULUS, RST, SYN, Address, Segment
+from tests.support.segments import ACK, FIN, MODULUS, RST, SYN, Address, Segment, internet_checksum
 from tests.support.strategies import Frame, batch_of_frames, frames_of
 
 
@@ -261,6 +261,37 @@ def test_a_guest_that_never_took_its_reset_is_reset_when_a_new_syn_makes_it_spea
     taken_over(cable)
     sent_by_client(cable, Segment(88, flags=SYN))
     assert sent_by_guest(cable, guest(0, 3)) == ([], [rst(CLIENT_ISN + 4)]), "its challenge ACK"
+
+
+def first_fragment(segment: Segment, end: Address, other: Address) -> bytes:
+    """The first 8 bytes of the payload and all before them."""
+    packet = bytearray(segment.packet(end, other)[: 14 + 20 + 20 + 8])
+    packet[16:18], packet[20:22], packet[24:26] = struct.pack(">H", len(packet) - 14), b"\x20\0", b"\0\0"
+    packet[24:26] = struct.pack(">H", internet_checksum(bytes(packet[14:34])))
+    return bytes(packet)
+
+
+@pytest.mark.parametrize("followed", [True, False])
+def test_nor_does_a_fragment_that_has_the_header_go_on(followed: bool) -> None:
+    cable = Cable().open() if followed else Cable()
+    taken_over(cable, unprotected=followed)
+    sent = Batch.from_packets([first_fragment(guest(0, 5, payload=b"diverged" * 400), GUEST, CLIENT)])
+    assert len(cable.rewriter.from_guest(sent, cable.now)) == 0
+    assert cable.owed() == [rst(CLIENT_ISN + 6)]
+    sent = Batch.from_packets([first_fragment(client(0, 7, payload=b"diverged" * 400), CLIENT, GUEST)])
+    assert len(cable.rewriter.to_guest(sent, cable.now)) == 0
+    answer = cable.rewriter.take_for_client()
+    assert answer is not None
+    assert list(map(checked, answer.packets())) == [rst(PRIMARY_ISN + 8)]
+    assert cable.counters.dropped_unprotected == 2
+
+
+def test_a_fragment_of_a_protected_one_goes_on() -> None:
+    cable = Cable().open()
+    taken_over(cable, unprotected=False)
+    sent = Batch.from_packets([first_fragment(guest(0, 5, payload=b"x" * 400), GUEST, CLIENT)])
+    (packet,) = cable.rewriter.from_guest(sent, cable.now).packets()
+    assert int.from_bytes(packet[38:42], "big") == (PRIMARY_ISN + 1) % MODULUS
 
 
 # connections that nobody has followed

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.rewriting.followed import Followed
 from colo_twisted.packets.rewriting.rewriter import Rewriter
-from colo_twisted.packets.rewriting.saving import TableError
+from colo_twisted.packets.rewriting.saving import TableError, read
 from tests.packets.rewriting.take_overs import TakenOver
 from tests.packets.rewriting.test_resets import rst, sent_by_client, sent_by_guest, taken_over
 from tests.packets.rewriting.test_rewriting import is_over, replicas_of, services
@@ -36,7 +36,7 @@ def reloaded(cable: Cable, most: int = 100) -> Cable:
     """The cable with another rewriter that knows the same."""
     data = cable.rewriter.save()
     cable.rewriter = Rewriter(most)
-    cable.rewriter.load(data, cable.now)
+    cable.rewriter.load(read(data, cable.now))
     cable.following, cable.counters = cable.rewriter.following, cable.rewriter.counters
     return cable
 
@@ -50,7 +50,7 @@ class Twin:
 
     def __init__(self, first: Rewriter, now: float) -> None:
         self.first, self.second = first, Rewriter()
-        self.second.load(first.save(), now)
+        self.second.load(read(first.save(), now))
         self.following = first.following
 
     def _both(self, way: str, *arguments: Any) -> Any:
@@ -203,7 +203,7 @@ def test_a_wrong_or_old_file_is_an_error_in_one_line(how: str) -> None:
     data = change(Cable().open().rewriter.save())
     other = Rewriter()
     with pytest.raises(TableError, match=message) as caught:
-        other.load(data, 10.0)
+        other.load(read(data, 10.0))
     assert "\n" not in str(caught.value)
     assert len(other.following) == 0
 
@@ -218,4 +218,4 @@ def test_a_table_cut_or_changed_anywhere_is_refused(data: st.DataObject) -> None
         )
     )
     with pytest.raises(TableError):
-        Rewriter().load(broken, 10.0)
+        read(broken, 10.0)
