@@ -10,8 +10,10 @@ from colo_twisted.packets.sequence cimport add
 cdef int ACK, CHECKSUM_AT, CLIENT_SEEN, HEADER, OPENING, PROPOSED, RST, SYN, V4_CHECKSUM_AT, V4_KEY, V6_KEY
 
 
-@cython.locals(v4=bint, flags=int, ports=Py_ssize_t, addresses=Py_ssize_t)
 cpdef bytes reset(bytes link, bytes key, unsigned int seq, long long ack=*)
+cpdef bytes question(bytes link, bytes key, unsigned int seq, unsigned int ack)
+@cython.locals(v4=bint, ports=Py_ssize_t, addresses=Py_ssize_t)
+cdef bytes _segment(bytes link, bytes key, unsigned int seq, unsigned int ack, int flags)
 cpdef bytes turned_link(bytes link)
 
 
@@ -38,7 +40,7 @@ cdef class Resets:
     cdef bint _refuses(self, bytes key, Followed known, double now) except -1
     @cython.locals(headers=Headers, key=bytes)
     cdef _turn_away(self, Edits edits, list answers)
-    @cython.locals(key=bytes, link=bytes)
+    @cython.locals(key=bytes, link=bytes, newest="unsigned int")
     cdef _add_both(self, Followed known, list for_guest, list for_client)
 
 

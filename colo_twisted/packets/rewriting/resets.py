@@ -4,7 +4,8 @@ Resets: what becomes, at a take-over and after it, of connections that the guest
 
 To either end an RST whose SEQ is exactly what that end expects next, which it takes at once (RFC 5961 section 3).
 Where that isn't known, or an RST gets lost, the end's next segment says it: an RST with SEQ = SEG.ACK answers each
-(RFC 9293 section 3.10.7), a challenge ACK too.
+(RFC 9293 section 3.10.7), a challenge ACK too. A client that only downloads sends none any more, so each is asked by a
+segment that it can't accept, as a keep-alive does (section 3.8.4).
 """
 
 from __future__ import annotations
@@ -51,11 +52,19 @@ def reset(link: bytes, key: bytes, seq: int, ack: int = NO_ACK) -> bytes:
     ``link`` is the Ethernet header with its tags, ``key`` the connection's (``Headers.connection_key``), both in the
     direction in which the packet is to go.
     """
+    return _segment(link, key, seq, 0 if ack == NO_ACK else ack, RST if ack == NO_ACK else RST | ACK)
+
+
+def question(link: bytes, key: bytes, seq: int, ack: int) -> bytes:
+    """Likewise, a segment without bytes that an end which expects more than ``seq`` answers with an ACK."""
+    return _segment(link, key, seq, ack, ACK)
+
+
+def _segment(link: bytes, key: bytes, seq: int, ack: int, flags: int) -> bytes:
     v4 = link.endswith(_TYPE_IPV4)
     ports = len(key) - 4
     addresses = len(key) - (V4_KEY if v4 else V6_KEY)
-    flags = RST if ack == NO_ACK else RST | ACK
-    fields = _after_ports(seq, 0 if ack == NO_ACK else ack, HEADER << 2, flags, 0, 0, 0)
+    fields = _after_ports(seq, ack, HEADER << 2, flags, 0, 0, 0)
     tcp = bytearray(key[ports:] + fields)
     ip = bytearray((_V4_FIRST if v4 else _V6_FIRST) + key[addresses:ports])
     if v4:
@@ -184,18 +193,25 @@ class Resets:
                 known = self._following.get(key)
                 if known is not None and self.concerns(known) and known.link:
                     self._add_both(known, for_guest, for_client)
-            self._counters.resets_to_guest += len(for_guest)
-            self._counters.resets_to_client += len(for_client)
             yield for_guest, for_client
 
     def _add_both(self, known: Followed, for_guest: list[bytes], for_client: list[bytes]) -> None:
         key, link = known.key, known.link
         if known.rcv_known:
             for_guest.append(reset(turned_link(link), turned_key(key, link), known.rcv_nxt))
+            self._counters.resets_to_guest += 1
         elif known.state == OPENING:  # in SYN-SENT it is the ack that counts (RFC 9293 section 3.10.7.3)
             for_guest.append(reset(turned_link(link), turned_key(key, link), 0, add(known.isn, 1)))
-        if known.learnt and known.seen & CLIENT_SEEN:
-            for_client.append(reset(link, key, add(known.client_ack, -known.offset)))
+            self._counters.resets_to_guest += 1
+        if not known.learnt:
+            return
+        newest = known.sent
+        if known.seen & CLIENT_SEEN:
+            newest = known.client_ack
+            for_client.append(reset(link, key, add(newest, -known.offset)))
+            self._counters.resets_to_client += 1
+        if known.rcv_known:
+            for_client.append(question(link, key, add(newest, -known.offset - 1), known.rcv_nxt))
 
 
 def turned_key(key: bytes, link: bytes) -> bytes:

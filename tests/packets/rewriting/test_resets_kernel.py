@@ -101,7 +101,7 @@ def wire() -> Iterator[Wire]:
 
 def test_both_ends_take_it_at_once(wire: Wire) -> None:
     wire.exchange(b"request", b"answer")
-    (for_guest,), (for_client,) = wire.fail_over()
+    (for_guest,), (for_client, _) = wire.fail_over()
     wire.to_server.send(for_guest)
     with pytest.raises(ConnectionResetError):
         wire.server.recv(100)
@@ -114,6 +114,24 @@ def test_a_client_that_speaks_afterwards_takes_the_answer(wire: Wire) -> None:
     wire.exchange(b"request", b"answer")
     wire.fail_over()
     wire.client.sendall(b"more")
+    deadline = time.monotonic() + PATIENCE
+    while not (answers := wire.look()):
+        assert time.monotonic() < deadline
+    wire.to_client.send(answers[0])
+    with pytest.raises(ConnectionResetError):
+        wire.client.recv(100)
+
+
+def test_a_client_that_is_further_than_was_seen_and_says_nothing_is_made_to_speak(wire: Wire) -> None:
+    """It downloads: nothing more comes, so it has nothing to acknowledge, and its last ACKs were lost."""
+    wire.exchange(b"request", b"answer")
+    wire.server.sendall(b"more")
+    assert wire.client.recv(100) == b"more"
+    while select.select([wire.to_client], [], [], 0.3)[0]:
+        wire.to_client.recv(65536)  # lost to the rewriter
+    _, (known, question) = wire.fail_over()
+    wire.to_client.send(known)
+    wire.to_client.send(question)
     deadline = time.monotonic() + PATIENCE
     while not (answers := wire.look()):
         assert time.monotonic() < deadline
