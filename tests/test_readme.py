@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from colo_twisted.failover.arbiter import TABLE, Row, State
+from colo_twisted.failover.table import TABLE, Row, State
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/operating.md", "docs/fencing.md")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from colo_twisted.failover.arbiter import PRIMARY
 from colo_twisted.failover.arbitration import Arbitration
 from colo_twisted.failover.messages import Message, Type
 from colo_twisted.failover.replica import Replica
+from colo_twisted.failover.table import PRIMARY
 from colo_twisted.failover.talk import ColoPeerCounters
 from colo_twisted.reporting import Reporter
 

@@ -1,52 +1,17 @@
 """
-Which of the two sides may speak to the network: a transition table, and what must be on the disk before a row takes
-effect. No clock, no connection, no command of its own.
-
-SEMANTICS ('Failover') is what the rows come from; README shows the same table.
+Which of the two sides may speak to the network: when which row of failover/table.py is taken, and what must be on the
+disk before that takes effect (SEMANTICS, 'Failover'). No clock, no connection, no command of its own.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 
-PRIMARY, SECONDARY = "primary", "secondary"
+from colo_twisted.failover.table import BY_EVENT, PRIMARY, SECONDARY, SPEAKING, Event, Row, State
+
 NOBODY, ANYBODY = 0, 1  # as a partner; a side's own number is above
-
-
-class State(enum.Enum):
-    """How a side stands; the values are what an operator reads."""
-
-    SHUT = "shut"  # it must not speak
-    JOINING = "joining"  # the secondary may not take over; the primary speaks
-    SYNCED = "synced"  # the secondary may take over; the primary speaks
-    LOST = "lost"  # the other is silent, and nobody here knows whether it speaks, or will; the primary is silent too
-    ALONE = "alone"  # it speaks, and the other must not
-    TAKEN_OVER = "taken-over"  # the same, of what was a secondary
-
-
-SPEAKING = {State.JOINING, State.SYNCED, State.ALONE, State.TAKEN_OVER}
-"""The states in which a primary speaks. (A secondary is a primary once it has taken over.)"""
-
-
-class Event(enum.Enum):
-    """What happens to a side; the values are the table's words."""
-
-    CONFIRMED = "the other says that this side may go on"
-    OVERRULED = "the other has the higher epoch, or the better right at equal ones"
-    RENEWED = "another process has taken the other's place"
-    OFFERED = "new connections are to be protected"  # a primary is about to say so
-    ENTITLED = "the primary protects new connections"  # a secondary hears it
-    REVOKED = "the secondary is not to take over"  # it knows, and the primary knows that it does
-    SILENT = "the other is silent"
-    CLOSED = "the other's process is dead, or has said goodbye"
-    UNFENCED = "the other is silent, and the configuration says that this is enough"
-    FENCED = "the fence command says that the other is off"
-    WORD = "an operator says that the other is lost"
-    GUEST_DIED = "this side's guest has died, or its cable is out"
-    RECOVERED = "that is mended, and the other, which knows, can't take over"
 
 
 @dataclass(frozen=True)
@@ -112,56 +77,6 @@ class Policy:
         return self.takeover != "manual"
 
 
-@dataclass(frozen=True)
-class Row:
-    """
-    One transition of a side in ``state``.
-
-    @ivar goes: the state that follows; LOST for a side that has to fence or to wait first.
-    @ivar solo: the epoch rises and the side is solo from now on, on the disk before it speaks.
-    """
-
-    role: str
-    state: State
-    event: Event
-    goes: State
-    solo: bool = False
-
-
-def _rows(role: str, states: str, event: Event, goes: State, solo: bool = False) -> list[Row]:
-    return [Row(role, State(state), event, goes, solo) for state in states.split()]
-
-
-TABLE: tuple[Row, ...] = (
-    # a primary, or a survivor
-    *_rows(PRIMARY, "shut", Event.CONFIRMED, State.JOINING),
-    *_rows(PRIMARY, "lost", Event.CONFIRMED, State.SYNCED),
-    *_rows(PRIMARY, "joining alone taken-over", Event.OFFERED, State.SYNCED),
-    *_rows(PRIMARY, "synced", Event.REVOKED, State.JOINING),
-    *_rows(PRIMARY, "synced lost", Event.RENEWED, State.JOINING),
-    *_rows(PRIMARY, "synced", Event.SILENT, State.LOST),
-    *_rows(PRIMARY, "synced lost", Event.CLOSED, State.ALONE, solo=True),
-    *_rows(PRIMARY, "lost", Event.UNFENCED, State.ALONE, solo=True),
-    *_rows(PRIMARY, "shut lost", Event.FENCED, State.ALONE, solo=True),
-    *_rows(PRIMARY, "shut joining synced lost", Event.WORD, State.ALONE, solo=True),
-    *_rows(PRIMARY, "joining synced lost alone taken-over", Event.OVERRULED, State.SHUT),
-    *_rows(PRIMARY, "synced lost", Event.GUEST_DIED, State.SHUT),
-    *_rows(PRIMARY, "shut", Event.RECOVERED, State.JOINING),
-    # a secondary
-    *_rows(SECONDARY, "joining", Event.ENTITLED, State.SYNCED),
-    *_rows(SECONDARY, "lost", Event.CONFIRMED, State.SYNCED),
-    *_rows(SECONDARY, "synced lost", Event.REVOKED, State.JOINING),
-    *_rows(SECONDARY, "synced lost", Event.RENEWED, State.JOINING),
-    *_rows(SECONDARY, "synced lost", Event.OVERRULED, State.JOINING),
-    *_rows(SECONDARY, "synced", Event.SILENT, State.LOST),
-    *_rows(SECONDARY, "synced lost", Event.CLOSED, State.TAKEN_OVER, solo=True),
-    *_rows(SECONDARY, "lost", Event.UNFENCED, State.TAKEN_OVER, solo=True),
-    *_rows(SECONDARY, "lost", Event.FENCED, State.TAKEN_OVER, solo=True),
-    *_rows(SECONDARY, "joining synced lost", Event.WORD, State.TAKEN_OVER, solo=True),
-    *_rows(SECONDARY, "synced lost", Event.GUEST_DIED, State.JOINING),
-)
-
-
 class Arbiter:
     """
     One side's.
@@ -176,11 +91,17 @@ class Arbiter:
     """
 
     def __init__(
-        self, kept: Kept, policy: Policy, keep: Callable[[Kept], None], why_not: Callable[[], str | None]
+        self,
+        kept: Kept,
+        policy: Policy,
+        keep: Callable[[Kept], None],
+        why_not: Callable[[], str | None],
+        is_unfit: Callable[[], bool] = lambda: False,
     ) -> None:
         """
         @param keep: called with what must be on the disk before a transition; what it raises stops that.
         @param why_not: why a secondary's guest can't take over now, in words; None if it can.
+        @param is_unfit: whether it never can without the primary's help.
         """
         self.kept = kept
         self.policy = policy
@@ -192,6 +113,7 @@ class Arbiter:
         self._times_given_up = 0
         self._keep = keep
         self._why_not = why_not
+        self._is_unfit = is_unfit
         self._only_waits = False  # shut since the start: the other side, if it was entitled, has forgotten that
 
     def start(self, speaks_already: bool = False) -> None:
@@ -220,12 +142,11 @@ class Arbiter:
 
     def is_stranger(self, other: Other) -> bool:
         """Whether that is a secondary, but not the one that may take over yet: nothing is heard of it."""
-        waits = self.state in (State.SYNCED, State.LOST) or (self._only_waits and not self.kept.solo)
-        return (
-            (self.kept.role, other.role) == (PRIMARY, SECONDARY)
-            and waits
-            and self.kept.partner not in (NOBODY, ANYBODY, other.side)
-        )
+        is_awaited = self._only_waits and not self.kept.solo
+        if self.state not in (State.SYNCED, State.LOST) and not self.given_up and not is_awaited:
+            return False
+        is_another = self.kept.partner not in (NOBODY, ANYBODY, other.side)
+        return is_another and (self.kept.role, other.role) == (PRIMARY, SECONDARY)
 
     # what the other side says
 
@@ -247,6 +168,8 @@ class Arbiter:
             self._take(Event.OVERRULED)
             self._only_waits = False  # it stays shut, whatever becomes of the other
         elif other.given_up and self.kept.role == SECONDARY:
+            if self._is_unfit():
+                self._take(Event.REVOKED)
             self.closed()
         elif knows and (leased or self.kept.role == SECONDARY or self.state is not State.LOST):
             self._take(Event.CONFIRMED)
@@ -289,6 +212,8 @@ class Arbiter:
         """A secondary is told that new connections are protected: whether it takes that."""
         if self.fencing or self.other is None or self.other.role != PRIMARY or self._row(Event.ENTITLED) is None:
             return self.state is State.SYNCED and self.kept.role == SECONDARY
+        if self.other.given_up:  # it has been told that this side can't take over, and may go on
+            return False
         self._write(epoch=self.other.epoch, partner=self.other.side, solo=False, was=SECONDARY)
         return self._take(Event.ENTITLED)
 
@@ -330,6 +255,7 @@ class Arbiter:
             if self.state is State.LOST and self.policy.alone == "unfenced" and not self._other_is_unfenced:
                 self._take(Event.UNFENCED)
             # after a restart only one that nobody has followed since: another may be further, and must not be fenced
+            # (one that an operator has opened is so too: whoever does that sees to this side)
             may_fence = self.state is State.LOST or (self._only_waits and self.kept.solo)
             self.fencing = may_fence and self.policy.alone == "auto" and self.policy.fences
         elif self.state is State.LOST and self._why_not() is None:
@@ -368,7 +294,7 @@ class Arbiter:
     # the table
 
     def _row(self, event: Event) -> Row | None:
-        return _BY_EVENT.get((self.kept.role, self.state, event))
+        return BY_EVENT.get((self.kept.role, self.state, event))
 
     def _take(self, event: Event) -> bool:
         """Make a transition, if the table has one; what has to be on the disk for it is written first."""
@@ -378,7 +304,8 @@ class Arbiter:
         if row.solo:
             seen = 0 if self.other is None else self.other.epoch
             partner = self.kept.partner or ANYBODY
-            self._write(role=PRIMARY, epoch=max(self.kept.epoch, seen) + 1, partner=partner, solo=True)
+            was = self.kept.was or self.kept.role
+            self._write(role=PRIMARY, epoch=max(self.kept.epoch, seen) + 1, partner=partner, solo=True, was=was)
         self.state = row.goes
         self._only_waits = False
         if row.goes is not State.SHUT:
@@ -390,6 +317,3 @@ class Arbiter:
         if kept != self.kept:
             self._keep(kept)
             self.kept = kept
-
-
-_BY_EVENT = {(row.role, row.state, row.event): row for row in TABLE}

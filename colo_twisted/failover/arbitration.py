@@ -1,7 +1,7 @@
 """
 One side of the pair in time: its beats, its lease, its fence command, and what is on its disk.
 
-The table that it goes by is failover/arbiter.py's; what it means for frames is its owner's affair.
+The table that it goes by is failover/table.py's; what it means for frames is its owner's affair.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall
 
-from colo_twisted.failover.arbiter import PRIMARY, SECONDARY, Arbiter, Kept, Other, Policy, State
+from colo_twisted.failover.arbiter import Arbiter, Kept, Other, Policy
 from colo_twisted.failover.heartbeats import Beat, Heartbeats
 from colo_twisted.failover.messages import Message, Type
 from colo_twisted.failover.state import StateError, StateFile
+from colo_twisted.failover.table import PRIMARY, SECONDARY, State
 from colo_twisted.packets.beats import SECRET_SIZE
 from colo_twisted.reporting import Reporter
 
@@ -80,13 +81,14 @@ class Arbitration:
         state: StateFile,
         owner: Owner,
         why_not: Callable[[], str | None],
+        is_unfit: Callable[[], bool],
         report: Reporter,
         fence: Fence | None = None,
     ) -> None:
         """
         @param interval: seconds between two beats.
         @param timeout: seconds without a sign of life after which the other side is silent.
-        @param why_not: as Arbiter's.
+        @param why_not: as Arbiter's; likewise is_unfit.
         """
         self.knows = 0
         self.headers: Callable[[], int] = lambda: 0
@@ -102,12 +104,18 @@ class Arbitration:
         self._report = report
         self._policy = policy
         self._why_not = why_not
+        self._is_unfit = is_unfit
         self._beats = Heartbeats(timeout, monotonic())
         self._timer: IDelayedCall | None = None
         self._ticked_at = monotonic()
-        self.arbiter = Arbiter(Kept(""), policy, self._keep, why_not)
+        self._is_late = False
+        self.arbiter = Arbiter(Kept(""), policy, self._keep, why_not, is_unfit)
 
     # life
+
+    def remember(self) -> None:
+        """Put on the disk what is so by now: this side's number, above all. Raises StateError."""
+        self._keep(self.arbiter.kept)
 
     def restore(self, role: str, speaks_already: bool = False) -> None:
         """Go on from the state file, or begin as ``role``. Raises StateError: the file is not this side's."""
@@ -117,7 +125,7 @@ class Arbitration:
             raise StateError(f"{self._state.path} is no state file of this version: move it away")
         if (role, kept.role) == (PRIMARY, SECONDARY):
             raise StateError(f"{self._state.path} is a secondary's: move it away, or set role=secondary")
-        self.arbiter = Arbiter(kept, self._policy, self._keep, self._why_not)
+        self.arbiter = Arbiter(kept, self._policy, self._keep, self._why_not, self._is_unfit)
         self.arbiter.start(speaks_already)
 
     def start(self) -> None:
@@ -167,10 +175,11 @@ class Arbitration:
     def _tick(self) -> None:
         self._timer = self._reactor.callLater(self._interval, self._tick)
         now = self._monotonic()
-        is_late, self._ticked_at = now - self._ticked_at > LATE * self._interval, now
+        was_late, self._is_late = self._is_late, now - self._ticked_at > LATE * self._interval
+        self._ticked_at = now
         if not self.arbiter.fencing:
             self._owner.beat(self.word(Type.HEARTBEAT))
-        if is_late:  # this process stood still: what the other said meanwhile is still to be read
+        if self._is_late and not was_late:  # what the other said meanwhile is still to be read
             self._look_at_lease()
         else:
             self.look()
@@ -234,14 +243,19 @@ class Arbitration:
 
     def look(self) -> None:
         """See whether the other side is silent, and do what is to be done then."""
-        arbiter = self.arbiter
+        arbiter, now = self.arbiter, self._monotonic()
         self._look_at_lease()
         if arbiter.is_gone:
             self._do(arbiter.closed)
-        elif self._beats.is_silent(self._monotonic()):
+        elif self._beats.is_silent(now) or (arbiter.bound and self._is_unheard):
             is_known = arbiter.state in (State.LOST, State.SHUT)
             if not (is_known and self.fence is not None and self.fence.pausing):  # else it may be heard meanwhile
                 self._do(arbiter.silent)
+
+    @property
+    def _is_unheard(self) -> bool:
+        """Whether the other, which may be heard itself, has heard nothing of this side for twice its timeout."""
+        return self._beats.unheard * self._interval >= 2 * self._beats.their_timeout
 
     def _look_at_lease(self) -> None:
         if self.arbiter.bound and not self.leased:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from twisted.internet.defer import Deferred, succeed
 
-from colo_twisted.failover.arbiter import State
 from colo_twisted.failover.arbitration import Arbitration
 from colo_twisted.failover.messages import MOST_ENTRIES, Message, Type
 from colo_twisted.failover.requests import Requests
+from colo_twisted.failover.table import State
 from colo_twisted.packets.sequence import Offsets
 
 REPEAT_BEATS = 20  # from one time that something unanswered is said to the next

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from colo_twisted.failover.arbiter import PRIMARY, SECONDARY, Arbiter, State
+from colo_twisted.failover.arbiter import Arbiter
 from colo_twisted.failover.arbitration import Arbitration
 from colo_twisted.failover.messages import Message
 from colo_twisted.failover.properties import ColoPeerProperties
 from colo_twisted.failover.replica import Replica
+from colo_twisted.failover.table import PRIMARY, SECONDARY, State
 from colo_twisted.failover.talk import Refusal
 
 _NOT_HEARD = "the other side has not been heard since the start, and may speak (colo-ctl failover if it is off)"

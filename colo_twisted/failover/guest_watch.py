@@ -7,7 +7,6 @@ A guest that was never seen is waited for: only one that was there can be gone.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +28,6 @@ ANSWER_SECONDS = 2.0  # what the command may take
 MOST_UNANSWERED = 3  # runs that took longer, one after the other, and the guest is gone
 NO_PROGRAM = (126, 127)  # a shell's exit statuses for what could not be run: nobody's word
 MOST_PIDFILE = 64  # bytes that are read
-SAME_SECOND = 2.0  # seconds by which a process may be younger than its pidfile, as clocks go
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,8 @@ class _ByPidfile(_Way):
         self._began: int | None = None  # of the process that is polled, where the kernel has no descriptor for it
         self._ending: Ending | None = None
         self._said = ""
-        self._file_age = 0.0  # in seconds, when it was last read
+        self._stamp: tuple[int, int] | None = None  # which file it was, and as of when
+        self._ended: tuple[int, int] | None = None  # the same of one whose process has ended
 
     def stop(self) -> None:
         super().stop()
@@ -144,9 +143,11 @@ class _ByPidfile(_Way):
         pid = self._read()
         if pid is None:
             return
-        age = self._processes.age(pid)
-        if age is not None and age + SAME_SECOND < self._file_age:
-            self._say(f"process {pid} is younger than {self._path}, so it is another than that names")
+        if self._processes.began(pid) is None:  # a descriptor there may be: of one that nobody has waited for yet
+            self._say(f"{self._path} names process {pid}, which is not there")
+            return
+        if self._stamp == self._ended:
+            self._say(f"{self._path} names process {pid}, as it did when the guest ended: this is another")
             return
         self._pid = pid
         try:
@@ -170,7 +171,8 @@ class _ByPidfile(_Way):
             fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a fifo would make us wait
             try:
                 words = os.read(fd, MOST_PIDFILE).split()
-                self._file_age = time.time() - os.fstat(fd).st_mtime
+                status = os.fstat(fd)
+                self._stamp = status.st_ino, status.st_mtime_ns
             finally:
                 os.close(fd)
         except OSError as error:
@@ -190,6 +192,7 @@ class _ByPidfile(_Way):
             self._report.info(f"waits for the guest: {text}", kind="waiting for the guest")
 
     def _end(self) -> None:
+        self._ended = self._stamp
         self._gone(f"its process {self._pid} has ended")
 
 

@@ -71,6 +71,11 @@ class Heartbeats:
         return now - self._heard_at >= self.timeout
 
     @property
+    def unheard(self) -> int:
+        """How many beats of this side's, one after the other, the other hasn't said that it has heard."""
+        return len(self._sent)
+
+    @property
     def silent_at(self) -> float:
         """When it will be, if nothing more comes."""
         return self._heard_at + self.timeout

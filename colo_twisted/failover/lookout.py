@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from colo_twisted.failover.arbiter import PRIMARY, SECONDARY
 from colo_twisted.failover.arbitration import MS, Arbitration
 from colo_twisted.failover.closing import Closing
 from colo_twisted.failover.fence import Fence, FenceCounters, Victim, address_of
 from colo_twisted.failover.guest_watch import GuestWatch
 from colo_twisted.failover.messages import Message
 from colo_twisted.failover.properties import LEAST_BEATS, ColoPeerProperties
+from colo_twisted.failover.table import PRIMARY, SECONDARY
 from colo_twisted.failover.ways import Ways, unlike
 from colo_twisted.interfaces import IChardev, ICheckpointed, IMachine, IMirror
 from colo_twisted.link.addresses import UNIXAddress

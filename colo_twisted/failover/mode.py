@@ -124,7 +124,9 @@ class ColoMode:
             for parts in self._parts():
                 if event.id in [part.id for part in parts]:
                     self._past = [part for part in self._past if part not in parts]
+            done_with = self._done_with
             self.look()
+            self._done_with = done_with  # it stays without a task
 
     # leaving
 
@@ -188,7 +190,8 @@ class ColoMode:
         self._why_taken_over = reason
         self._taken_over_at = self._machine.monotonic()
         barriers = list(self._barriers())
-        self._done_with = [*(self._machine.object(id) for id in reversed(barriers)), *self._secondary_peers()]
+        done_with = [*(self._machine.object(id) for id in reversed(barriers)), *self._secondary_peers()]
+        self._done_with = [*done_with, *(part for part in self._done_with if part not in done_with)]
         for id in barriers:
             self._machine.change(id, "status", False)  # what the mirror has brought by now still passes
         for part in self._machine.providers(ICheckpointed):

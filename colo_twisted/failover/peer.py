@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from colo_twisted.checkpoint import program
 from colo_twisted.failover.acting import ACTS, Acting
-from colo_twisted.failover.arbiter import PRIMARY, SECONDARY, Policy, State
+from colo_twisted.failover.arbiter import Policy
 from colo_twisted.failover.arbitration import MS, Arbitration
 from colo_twisted.failover.asking import Asking
 from colo_twisted.failover.condition import TWO_SPEAK, Condition
@@ -25,6 +25,7 @@ from colo_twisted.failover.properties import ColoPeerProperties, warnings
 from colo_twisted.failover.replica import NEW_STATE, OLD_STATE, Replica
 from colo_twisted.failover.standing import Standing
 from colo_twisted.failover.state import StateError, StateFile
+from colo_twisted.failover.table import PRIMARY, SECONDARY, State
 from colo_twisted.failover.talk import ColoPeerCounters, Refusal, Talk
 from colo_twisted.interfaces import ICheckpointed, IColoPeer, IMachine, IRetiring
 from colo_twisted.options.declare import ObjectType
@@ -76,6 +77,7 @@ class ColoPeer:
             self._state,
             self,
             lambda: self._condition.why_not,
+            lambda: self.replica.invalid is not None,
             self._report,
         )
         self._condition = Condition(properties, self._arbitration, self.replica, lambda: self.connected)
@@ -298,6 +300,8 @@ class ColoPeer:
         self.say(self.word(Type.HEARTBEAT))
         if state is State.SYNCED and before is not State.LOST:
             self._lookout.synced()
+        if state is State.ALONE and not self._by_word:  # whoever is there comes as new, and hears nothing before that
+            self._talk.drop("this side has gone on without it")
         if state is State.SHUT:
             self._asking.give_up()
             self._shut()
@@ -305,9 +309,7 @@ class ColoPeer:
             self._asking.give_up()
             self._condition.why_taken_over = self._condition.why_taken_over or f"the {self._other} is lost"
             self.decided(self._condition.why_taken_over)
-        if state is State.ALONE and not self._by_word:  # whoever is there comes as new
-            self._talk.drop("this side has gone on without it")
-        elif (before, state) == (State.SHUT, State.JOINING) and self._condition.why_handed_over:
+        if (before, state) == (State.SHUT, State.JOINING) and self._condition.why_handed_over:
             self._talk.drop("this side's guest can be heard again")
         if state is not State.SHUT:
             self._condition.why_handed_over = ""
@@ -362,7 +364,7 @@ class ColoPeer:
         if self.role == SECONDARY and not self.replica.has_parts:
             self._report.warn("no checkpoint can be made: there is no filter-rewriter here, whose guest it would be")
         try:
-            self._state.keep({})
+            self._arbitration.remember()
         except StateError as error:
             self._report.warn(f"no checkpoint can be made: {error}")
         for line in self._warnings:

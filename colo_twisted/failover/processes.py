@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
-
-_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class Processes(Protocol):
@@ -28,9 +25,6 @@ class Processes(Protocol):
     def began(self, pid: int) -> int | None:
         """When it began, as a number that tells it from a later one of the same pid; None if it has ended."""
 
-    def age(self, pid: int) -> float | None:
-        """For how many seconds it has been there; None if it has ended."""
-
 
 class KernelProcesses:
     """pidfd_open(2) and proc(5)."""
@@ -42,10 +36,6 @@ class KernelProcesses:
             if error.errno in (errno.ESRCH, errno.EINVAL):  # the latter: a thread's number, or none at all
                 raise ProcessLookupError from None
             return None  # before Linux 5.3, forbidden by seccomp, too many open files
-
-    def age(self, pid: int) -> float | None:
-        began = self.began(pid)
-        return None if began is None else time.clock_gettime(time.CLOCK_BOOTTIME) - began / _TICKS_A_SECOND
 
     def began(self, pid: int) -> int | None:
         try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from colo_twisted.failover.arbiter import PRIMARY
+from colo_twisted.chardev.pair import PairEnd
+from colo_twisted.failover.table import PRIMARY
 from colo_twisted.interfaces import IChardev, IComparer, IMachine, IMirror, IWay
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.beats import beat_packet, without_beats
@@ -19,7 +20,8 @@ class Ways:
     """
     Those of one side, as they come and go.
 
-    @ivar secret: the other side's, from its HELLO; b'' before.
+    @ivar secret: the other side's, from its words; b'' before. Frames are signs of life only with beats among them:
+        who else is at a channel's other end is a stranger.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class Ways:
         found: dict[int, set[int]] = {_MIRROR: set(), _OUTPUT: set()}
         for chardev in self.chardevs:
             front_end = chardev.front_end
-            if front_end is not None:
+            if front_end is not None and not isinstance(chardev, PairEnd):  # that leads to a part of this process
                 sends = front_end.receive is None
                 found[_MIRROR if sends is self._is_primary else _OUTPUT].add(_VNET if front_end.vnet_hdr else _PLAIN)
         return sum(kinds.pop() << at for at, kinds in found.items() if len(kinds) == 1)
@@ -78,8 +80,8 @@ class Ways:
             known.send_beat(batch)
 
     def _overhear(self, batch: Batch) -> Batch | None:
-        self._life()
         if not self.secret:
+            self._life()
             return batch
         rest, beats = without_beats(batch, self.secret)
         for beat in beats:

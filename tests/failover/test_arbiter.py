@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from colo_twisted.failover.arbiter import PRIMARY, SECONDARY, Arbiter, Kept, Other, Policy, State
+from colo_twisted.failover.arbiter import Arbiter, Kept, Other, Policy
 from colo_twisted.failover.heartbeats import Beat, Heartbeats
+from colo_twisted.failover.table import PRIMARY, SECONDARY, State
 
 TIMEOUT = 0.5
 

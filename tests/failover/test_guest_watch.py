@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -67,8 +66,7 @@ class SomeProcesses:
     """A kernel's: each pid that lives, and when it began."""
 
     def __init__(self, descriptors: bool = True) -> None:
-        self.alive: dict[int, int] = {}
-        self.ages: dict[int, float] = {}
+        self.alive: dict[int, int | None] = {}
         self.descriptors = descriptors
         self.ends: list[socket.socket] = []
 
@@ -83,9 +81,6 @@ class SomeProcesses:
 
     def began(self, pid: int) -> int | None:
         return self.alive.get(pid)
-
-    def age(self, pid: int) -> float | None:
-        return self.ages.get(pid, 0.0) if pid in self.alive else None
 
 
 class Watching:
@@ -228,22 +223,35 @@ def test_the_end_of_the_process_in_a_pidfile_is_said_once(by_pidfile: Maker, pid
     assert watching.idle
 
 
-def test_a_process_that_is_younger_than_the_pidfile_is_another(by_pidfile: Maker, pidfile: Path) -> None:
-    """The file is from before a reboot, say."""
+def test_whoever_has_the_pid_of_a_guest_that_ended_is_another(by_pidfile: Maker, pidfile: Path) -> None:
+    """Until the file is written anew."""
     watching = by_pidfile()
-    watching.processes.alive[PID], watching.processes.ages[PID] = 5, 50.0
+    watching.processes.alive[PID] = 5
     pidfile.write_text(f"{PID}\n")
-    os.utime(pidfile, (time.time() - 60,) * 2)
+    watching.watch.start()
+    end_process(watching)
+    watching.processes.alive[PID] = 7
     with capturedLogs() as events:
         watching.watch.start()
         watching.look(100)
     assert not watching.watch.present
     assert [formatEvent(event) for event in events] == [
-        f"a test: waits for the guest: process {PID} is younger than {pidfile}, so it is another than that names"
+        f"a test: waits for the guest: {pidfile} names process {PID}, as it did when the guest ended: this is another"
     ]
     os.utime(pidfile)
     watching.look()
     assert watching.watch.present
+
+
+def test_a_process_that_nobody_has_waited_for_is_not_there(by_pidfile: Maker, pidfile: Path) -> None:
+    """The kernel gives a descriptor for it, from which can be read at once."""
+    watching = by_pidfile()
+    watching.processes.alive[PID] = None
+    pidfile.write_text(f"{PID}\n")
+    watching.watch.start()
+    watching.look(100)
+    assert not watching.watch.present
+    assert watching.processes.ends == []
 
 
 @pytest.mark.parametrize("descriptors", [True, False])
@@ -348,6 +356,7 @@ def test_stopped_it_says_nothing_and_started_again_it_watches_anew(
     end_process(watching)
     assert len(watching.gone) == 1
     watching.processes.alive[PID] = 7
+    os.utime(pidfile)
     watching.watch.start()
     assert watching.watch.present
 

@@ -200,3 +200,50 @@ def test_a_guest_that_comes_after_one_that_died_is_watched_too(tmp_path: Path) -
         two.end_commands(0)
         two.run(0.2)
         two.sync()
+
+
+def test_what_another_secondary_declines_the_one_that_may_take_over_does_not(tmp_path: Path) -> None:
+    two = Two(tmp_path)
+    two.sync()
+    first = two.secondary
+    pull(two.primary.end)
+    set_cable(two.primary, True)
+    give_up(two.primary)
+    two.secondary = Side("secondary", f"state-file={tmp_path}/spare,takeover=unfenced", two.clock)
+    plug(two.primary.end, two.secondary.end)
+    two.run(1.2)
+    assert first.peer.may_speak
+    set_cable(two.primary, False)
+    two.run(1)
+    assert not two.primary.peer.may_speak
+
+
+@pytest.mark.parametrize("gap", [0.05, 0.2, 2])
+def test_one_that_has_declined_is_not_entitled_by_what_it_was_asked_before(tmp_path: Path, gap: float) -> None:
+    two = Two(tmp_path)
+    set_cable(two.secondary, True)
+    plug(two.primary.end, two.secondary.end)
+    two.run(0.2)
+    two.primary.peer.protect_new()
+    two.run(0.3)
+    set_cable(two.primary, True)
+    two.run(0.5)
+    two.cut = True
+    set_cable(two.secondary, False)
+    two.run(gap)
+    set_cable(two.primary, False)
+    for _ in range(100):
+        two.run(0.05)
+        assert two.speakers != (True, True)
+    assert two.speakers == (True, False)
+
+
+def test_one_whose_guest_is_invalid_declines(two: Two) -> None:
+    """Only a primary could have a checkpoint made."""
+    set_cable(two.primary, True)
+    two.secondary.peer.replica.invalid = "a checkpoint failed"
+    two.run(1)
+    assert two.speakers == (False, False)
+    set_cable(two.primary, False)
+    two.run(0.5)
+    assert two.speakers == (True, False)

@@ -6,7 +6,8 @@ from itertools import product
 
 import pytest
 
-from colo_twisted.failover.arbiter import PRIMARY, SECONDARY, Arbiter, Kept, Other, Policy, State
+from colo_twisted.failover.arbiter import Arbiter, Kept, Other, Policy
+from colo_twisted.failover.table import PRIMARY, SECONDARY, State
 
 ALL = [
     Kept(role, epoch, True, solo, was)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from colo_twisted.failover.arbiter import PRIMARY, SECONDARY, Arbiter, Kept, Policy, State
+from colo_twisted.failover.arbiter import Arbiter, Kept, Policy
+from colo_twisted.failover.table import PRIMARY, SECONDARY, State
 from colo_twisted.options import StartError
 from tests.failover.test_arbitration import Two
 from tests.failover.test_fence import Spawning
@@ -163,6 +164,48 @@ def test_the_same_one_started_anew_does(tmp_path: Path) -> None:
     plug(two.primary.end, two.secondary.end)
     two.run(0.5)
     assert two.speakers == (True, False)
+
+
+def test_one_that_was_never_entitled_is_known_again_too(tmp_path: Path) -> None:
+    """The primary is bound before the secondary takes its word: killed in between, that is the same one afterwards."""
+    two = Two(tmp_path, secondary="takeover=unfenced,guest-watch=pidfile:/nowhere/pid")
+    plug(two.primary.end, two.secondary.end)
+    two.run(0.2)
+    two.primary.peer.protect_new()
+    two.run(0.3)
+    assert (state(two.primary), state(two.secondary)) == (State.SYNCED, State.JOINING)
+    pull(two.primary.end)
+    two.secondary = two.start("secondary", "takeover=unfenced")
+    plug(two.primary.end, two.secondary.end)
+    two.run(1)
+    assert two.speakers == (True, False)
+
+
+def test_of_two_that_went_on_one_with_a_new_state_file_is_right_too(tmp_path: Path) -> None:
+    two = Two(tmp_path, "", "")
+    two.sync()
+    two.secondary.house.machine.stopService()
+    two.run(0.3)
+    pull(two.primary.end)
+    two.primary.peer.stop()
+    (tmp_path / "secondary").unlink()
+    two.secondary = two.start("secondary")
+    two.run(1)
+    two.secondary.house.machine.colo.lose_heartbeat()
+    two.primary = two.start("primary")
+    plug(two.primary.end, two.secondary.end)
+    two.run(5)
+    assert two.speakers.count(True) == 1
+
+
+def test_what_a_take_over_left_without_a_task_stays_so_while_it_is_shut(tmp_path: Path) -> None:
+    two = they_meet_after_both_went_on(tmp_path)
+    colo = two.secondary.house.machine.colo
+    assert [part.id for part in colo.left_over] == ["p0"]
+    two.primary.house.machine.stopService()
+    two.run(1)
+    colo.lose_heartbeat()
+    assert [part.id for part in colo.left_over] == ["p0"]
 
 
 @pytest.mark.parametrize(

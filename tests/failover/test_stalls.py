@@ -9,6 +9,8 @@ import pytest
 import colo_twisted.failover.state
 from tests.failover.test_arbitration import Two
 from tests.failover.test_fence import Spawning
+from tests.failover.test_shut import Fencing
+from tests.support.fakes import batch_of, packet
 from tests.support.wires import Side, flow, plug, pull, results
 
 STEP = 0.01
@@ -175,3 +177,38 @@ def test_they_let_nobody_go_on_beside_one_that_has_taken_over(tmp_path: Path) ->
     two.run(2)
     assert two.speakers == (False, True)
     assert set(only_data(two, 2)) == {(False, True)}
+
+
+def test_a_process_that_is_late_all_the_time_judges_nevertheless(tmp_path: Path) -> None:
+    two = Two(tmp_path, "interval=20,timeout=100", "interval=20,timeout=100,takeover=unfenced")
+    two.sync()
+    two.cut = True
+    for _ in range(100):
+        two.clock.rightNow += 0.07
+        two.clock.advance(0)
+    assert two.secondary.peer.may_speak
+
+
+@pytest.mark.parametrize("deaf", [0, 1])
+def test_when_one_hears_the_other_only_somebody_is_fenced(tmp_path: Path, deaf: int) -> None:
+    apart = Apart(tmp_path, "alone=auto,fence=true", "takeover=auto,fence=true" if deaf else "takeover=auto")
+    for _ in range(300):
+        for clock in apart.clocks:
+            clock.advance(STEP)
+            apart.sides[1 - deaf].end.on_its_way.clear()
+            flow(apart.sides[deaf].end)
+    assert any(apart.fencing)
+
+
+def test_a_strangers_frames_are_no_sign_of_life(tmp_path: Path) -> None:
+    """The secondary's process was killed, and a spare one has the place at secondary_in."""
+    two = Fencing(tmp_path, "alone=auto,fence=true", "takeover=auto")
+    two.sync()
+    two.cut = True
+    ways = two.primary.peer._lookout._ways
+    for _ in range(20):
+        two.run(0.05)
+        if two.primary.peer._arbitration.arbiter.fencing:
+            break
+        assert ways._overhear(batch_of(packet("a stranger's"))) is not None
+    assert two.primary.peer._arbitration.arbiter.fencing
