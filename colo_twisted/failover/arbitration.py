@@ -67,6 +67,7 @@ class Arbitration:
     @ivar secret: what this side's beats on the data channels bear.
     @ivar knows: the incarnation of the other side, 0 before its first word.
     @ivar headers: gives this side's Message.headers.
+    @ivar has_ways: says whether a data channel leads to the other process.
     @ivar unlike: says in words what of the two configurations doesn't go together, or None.
     """
 
@@ -92,6 +93,7 @@ class Arbitration:
         """
         self.knows = 0
         self.headers: Callable[[], int] = lambda: 0
+        self.has_ways: Callable[[], bool] = lambda: False
         self.unlike: Callable[[], str | None] = lambda: None
         self.secret = secrets.token_bytes(SECRET_SIZE)
         self.fence = fence

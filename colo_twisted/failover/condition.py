@@ -89,7 +89,7 @@ class Condition:
             return "shut", self.why_shut
         if self.has_taken_over:
             return "taken-over", self.why_taken_over
-        if self._arbiter.state is State.SYNCED and not self._is_connected() and self._replica.why_not is None:
+        if self._arbiter.state is State.SYNCED and not self._is_connected() and self._arbitration.has_ways():
             return "synced", "colo-peer's own connection is down; the primary is heard on another channel"
         state, reason = self._replica.condition(self._is_connected())
         if state == "synced" and self._arbiter.state is not State.SYNCED:

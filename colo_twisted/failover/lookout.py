@@ -48,6 +48,7 @@ class Lookout:
         self._ways = Ways(machine, properties.role, arbitration.life, arbitration.overheard)
         arbitration.headers = lambda: self._ways.headers
         arbitration.unlike = lambda: self.unlike
+        arbitration.has_ways = lambda: any(chardev.connected for chardev in self._ways.chardevs)
         self._closing = Closing(machine, _is_direct(properties, chardev), self._ended)
         self._guest = self._watching(properties, machine, report)
         if properties.fence is not None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.support.colo_ft import DOCUMENTED, OURS, Procedures
 from tests.support.lan import Lan, Node
 from tests.support.namespaces import need
+from tests.support.processes import wait_until
 from tests.support.transcripts import QMPShell, Shell, for_qmp_shell
 
 MB = 1_000_000
@@ -87,12 +88,13 @@ def test_by_colo_ctl(tmp_path: Path) -> None:
     with a_pair(tmp_path, OURS) as (lan, one, two):
         shell = Shell(two.colo.control)
         one.kill()
+        wait_until(lambda: two.replica()["state"] == "lost", "the primary being silent")
         shell.colo_ctl(*FAILOVER.splitlines())
         check_right(lan)
         join(lan, "three", OURS, two)
         shell.colo_ctl(*RESUME.format(vnet="vnet_hdr_support=on").splitlines())
         check_right(lan)
     print(f"\n{shell.text}")
-    assert re.search(r"^state +joining .*: the primary is not there", shell.text, re.MULTILINE)
+    assert re.search(r"^state +lost .*: the primary is silent", shell.text, re.MULTILINE)
     assert re.search(r"^state +taken-over ", shell.text, re.MULTILINE)
     assert re.search(r"^state +synced ", shell.text, re.MULTILINE)
