@@ -68,7 +68,8 @@ class Arbitration:
     @ivar knows: the incarnation of the other side, 0 before its first word.
     @ivar headers: gives this side's Message.headers.
     @ivar has_ways: says whether a data channel leads to the other process.
-    @ivar unlike: says in words what of the two configurations doesn't go together, or None.
+    @ivar is_fit: says whether this side's guest follows, and could be heard.
+    @ivar may_offer: says whether the two go together, and the other's guest could follow.
     """
 
     def __init__(
@@ -94,7 +95,8 @@ class Arbitration:
         self.knows = 0
         self.headers: Callable[[], int] = lambda: 0
         self.has_ways: Callable[[], bool] = lambda: False
-        self.unlike: Callable[[], str | None] = lambda: None
+        self.is_fit: Callable[[], bool] = lambda: True
+        self.may_offer: Callable[[], bool] = lambda: True
         self.secret = secrets.token_bytes(SECRET_SIZE)
         self.fence = fence
         self._reactor = reactor
@@ -162,6 +164,7 @@ class Arbitration:
             takes_over=self._policy.takes_over,
             unfenced=self._policy.takeover == "unfenced",
             keeps=self._state.path is not None,
+            fit=self.is_fit(),
             headers=self.headers(),
             timeout_ms=round(self._beats.timeout * MS),
             interval_ms=round(self._interval * MS),
@@ -268,7 +271,7 @@ class Arbitration:
     def offer(self) -> bool:
         """As Arbiter's; not without a lease, where that is needed."""
         other = self.arbiter.other
-        if other is None or (other.takes_over and not self.leased) or self.unlike() is not None:
+        if other is None or (other.takes_over and not self.leased) or not self.may_offer():
             return False
         return bool(self._do(self.arbiter.offer))
 

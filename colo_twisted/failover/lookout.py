@@ -47,7 +47,8 @@ class Lookout:
         self._started = False
         self._ways = Ways(machine, properties.role, arbitration.life, arbitration.overheard)
         arbitration.headers = lambda: self._ways.headers
-        arbitration.unlike = lambda: self.unlike
+        arbitration.is_fit = lambda: self.can_take_over
+        arbitration.may_offer = self._may_offer
         arbitration.has_ways = lambda: any(chardev.connected for chardev in self._ways.chardevs)
         self._closing = Closing(machine, _is_direct(properties, chardev), self._ended)
         self._guest = self._watching(properties, machine, report)
@@ -106,6 +107,10 @@ class Lookout:
         self._their_word = word
         if self.unlike is not None:
             self._report.warn(f"{self.unlike}: the secondary can't follow before that is mended", kind="unlike")
+
+    def _may_offer(self) -> bool:
+        """A secondary that could not follow yet is told that new connections are protected once it could."""
+        return self.unlike is None and (self._their_word is None or self._their_word.fit)
 
     @property
     def unlike(self) -> str | None:

@@ -30,11 +30,11 @@ All numbers are big-endian. The types, their numbers and bodies:
 
 A word is: role (1) and role when the two were last synced (1): 1 primary, 2 secondary, and for the second 0 never;
 flags (1): 1 it has gone on alone since, 2 as a secondary it takes over without an operator, 4 and without a fence, 8 it
-has a state file; vnet headers (1), below; its timeout and its interval in milliseconds (4, 4); the incarnation of the
-other side that it knows, or 0 (8); the highest number of a beat of that one's that has come, or 0 (8); the number by
-which its state file knows it (8); which time it is that it has given its guest up, 0 while it hasn't (8); the same of
-the other side's, where it can't take over for that, else 0 (8); a secret that its beats on the data channels bear (16).
-
+has a state file, 16 its guest can follow, and could be heard by the network; vnet headers (1), below; its timeout and
+its interval in milliseconds (4, 4); the incarnation of the other side that it knows, or 0 (8); the highest number of a
+beat of that one's that has come, or 0 (8); the number by which its state file knows it (8); which time it is that it
+has given its guest up, 0 while it hasn't (8); the same of the other side's, where it can't take over for that, else 0
+(8); a secret that its beats on the data channels bear (16).
 Vnet headers: 1 its end of the mirror's channel carries none, 2 carries them; 4 and 8 the same for the channel of the
 secondary's output; neither of two: it has no such channel, or several that differ.
 
@@ -73,7 +73,7 @@ _REST_OF_A_WORD = (
     *("headers", "timeout_ms", "interval_ms", "knows", "echo"),
     *("side", "given_up", "declined", "nonce"),
 )
-_SOLO, _TAKES_OVER, _UNFENCED, _KEEPS = 1, 2, 4, 8
+_SOLO, _TAKES_OVER, _UNFENCED, _KEEPS, _FIT = 1, 2, 4, 8, 16
 
 _LAST, _MORE, _ALL = 0, 1, 2
 
@@ -128,6 +128,7 @@ class Message:
     takes_over: bool = False
     unfenced: bool = False
     keeps: bool = False
+    fit: bool = False
     headers: int = 0
     timeout_ms: int = 0
     interval_ms: int = 0
@@ -176,7 +177,7 @@ def _bodies(message: Message) -> Iterable[bytes]:
 
 def _word_of(message: Message) -> bytes:
     flags = _SOLO * message.solo | _TAKES_OVER * message.takes_over | _UNFENCED * message.unfenced
-    flags |= _KEEPS * message.keeps
+    flags |= _KEEPS * message.keeps | _FIT * message.fit
     if len(message.nonce) != NONCE_SIZE:
         raise ValueError(f"a secret of {len(message.nonce)} bytes")
     roles = _ROLE_NUMBERS[message.role], _ROLE_NUMBERS.get(message.was, 0)
@@ -338,6 +339,7 @@ def _read_word(kind: int, body: bytes) -> Mapping[str, object]:
         "takes_over": bool(flags & _TAKES_OVER),
         "unfenced": bool(flags & _UNFENCED),
         "keeps": bool(flags & _KEEPS),
+        "fit": bool(flags & _FIT),
         **dict(zip(_REST_OF_A_WORD, rest)),
     }
 

@@ -11,7 +11,7 @@ from colo_twisted.failover.lookout import Lookout
 from colo_twisted.failover.messages import Message, Type
 from tests.failover.test_arbitration import Two
 from tests.failover.test_shut import Fencing
-from tests.support.wires import Side, plug, pull
+from tests.support.wires import Side, plug, pull, results
 
 WHY = "its process 7 has ended"
 
@@ -247,3 +247,23 @@ def test_one_whose_guest_is_invalid_declines(two: Two) -> None:
     set_cable(two.primary, False)
     two.run(0.5)
     assert two.speakers == (True, False)
+
+
+def test_a_secondary_that_could_not_take_over_binds_nobody(two: Two) -> None:
+    """Its cable is out: when its host is lost then, the primary need not fear it, and goes on at once."""
+    set_cable(two.secondary, True)
+    two.run(0.5)
+    if two.primary.end.other is None:
+        plug(two.primary.end, two.secondary.end)
+    asked = results(two.primary.peer.protect_new())
+    two.run(1)
+    assert (asked, stands(two.primary)) == ([], "alone")
+    two.cut = True
+    for _ in range(40):
+        two.run(0.05)
+        assert two.speakers == (True, False)
+    two.cut = False
+    set_cable(two.secondary, False)
+    two.run(1)
+    assert asked == [True]
+    assert stands(two.primary) == "synced"

@@ -48,7 +48,7 @@ def as_secondary(primary: Side, *messages: Message, incarnation: int = 99) -> No
         primary.end.deliver(batch_of(*encode(Message(**fields))))
 
 
-WORD = {"timeout_ms": 500, "interval_ms": 100, "nonce": bytes(16)}
+WORD = {"timeout_ms": 500, "interval_ms": 100, "fit": True, "nonce": bytes(16)}
 HELLO = Message(Type.HELLO, role="secondary", **WORD)  # type: ignore[arg-type]
 
 

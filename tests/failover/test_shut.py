@@ -168,11 +168,10 @@ def test_the_same_one_started_anew_does(tmp_path: Path) -> None:
 
 def test_one_that_was_never_entitled_is_known_again_too(tmp_path: Path) -> None:
     """The primary is bound before the secondary takes its word: killed in between, that is the same one afterwards."""
-    two = Two(tmp_path, secondary="takeover=unfenced,guest-watch=pidfile:/nowhere/pid")
+    two = Two(tmp_path)
     plug(two.primary.end, two.secondary.end)
     two.run(0.2)
     two.primary.peer.protect_new()
-    two.run(0.3)
     assert (state(two.primary), state(two.secondary)) == (State.SYNCED, State.JOINING)
     pull(two.primary.end)
     two.secondary = two.start("secondary", "takeover=unfenced")
