@@ -21,8 +21,8 @@ class Kept:
 
     @ivar role: the side's; that of a secondary that has taken over is 'primary'.
     @ivar epoch: counts changes of who speaks; of two that meet the higher one is right.
-    @ivar partner: the ``side`` of the other when they were last synced; ANYBODY if that one would not have taken over
-        by itself; NOBODY before.
+    @ivar partner: the ``side`` of the other when they were last synced; ANYBODY if that was a secondary that would not
+        have taken over by itself, or a primary without a state file; NOBODY before.
     @ivar solo: whether it has gone on without the other since they were last synced.
     @ivar was: its role when they were last synced, '' before.
     @ivar side: a random number that tells this side, as long as its state file is kept, from others.
@@ -42,6 +42,7 @@ class Other:
     The other side, by its own word.
 
     ``takes_over``: whether it may, as a secondary, without an operator; ``unfenced``: and without a fence.
+    ``keeps``: whether it has a state file.
     ``given_up``: which time it is that its guest has died, 0 while it hasn't; ``declined``: the same of this side's,
     where the other can't take over for that.
     """
@@ -53,6 +54,7 @@ class Other:
     takes_over: bool
     unfenced: bool
     side: int = ANYBODY
+    keeps: bool = False
     given_up: int = 0
     declined: int = 0
 
@@ -141,12 +143,19 @@ class Arbiter:
         return self.other.given_up
 
     def is_stranger(self, other: Other) -> bool:
-        """Whether that is a secondary, but not the one that may take over yet: nothing is heard of it."""
+        """
+        Whether that is another side than the one of the last sync, which may speak, or be about to.
+
+        Nothing is heard of it: what it says gives nobody the right to speak. Unless it has a higher epoch.
+        """
         is_awaited = self._only_waits and not self.kept.solo
         if self.state not in (State.SYNCED, State.LOST) and not self.given_up and not is_awaited:
             return False
-        is_another = self.kept.partner not in (NOBODY, ANYBODY, other.side)
-        return is_another and (self.kept.role, other.role) == (PRIMARY, SECONDARY)
+        if self.kept.partner == ANYBODY:
+            is_another = is_awaited and other.role == PRIMARY
+        else:
+            is_another = self.kept.partner not in (NOBODY, other.side)
+        return is_another and not self._is_overruled(other)
 
     # what the other side says
 
@@ -214,7 +223,8 @@ class Arbiter:
             return self.state is State.SYNCED and self.kept.role == SECONDARY
         if self.other.given_up:  # it has been told that this side can't take over, and may go on
             return False
-        self._write(epoch=self.other.epoch, partner=self.other.side, solo=False, was=SECONDARY)
+        partner = self.other.side if self.other.keeps else ANYBODY
+        self._write(epoch=self.other.epoch, partner=partner, solo=False, was=SECONDARY)
         return self._take(Event.ENTITLED)
 
     def revoke(self) -> None:

@@ -349,6 +349,7 @@ def _other(word: Message) -> Other:
         word.takes_over,
         word.unfenced,
         word.side,
+        word.keeps,
         word.given_up,
         word.declined,
     )

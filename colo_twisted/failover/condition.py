@@ -20,8 +20,8 @@ _OUTDATED = (
 )
 _TWO_SECONDARIES = "the other process is a secondary too; one of them must be role=primary"
 _STRANGER = (
-    "another secondary is there than the one that may take over; if that one is off, an operator must say so (colo-ctl"
-    " failover)"
+    "another {role} is there than the one of the last sync, which may speak, or be about to; if that one is off, an"
+    " operator must say so (colo-ctl failover)"
 )
 TWO_SPEAK = (
     "a primary is there though this side has taken over, and only one of the two guests may speak to the network"
@@ -113,7 +113,7 @@ class Condition:
         """Whether nothing is to be taken from who says this hello."""
         if hello.role == self._arbiter.kept.role == SECONDARY:
             return Refusal(_TWO_SECONDARIES, False)
-        return Refusal(_STRANGER, True) if self._arbitration.is_stranger(hello) else None
+        return Refusal(_STRANGER.format(role=hello.role), True) if self._arbitration.is_stranger(hello) else None
 
     @property
     def why_not(self) -> str | None:

@@ -217,6 +217,7 @@ class ColoPeer:
             self._talk.send(dataclasses.replace(message, epoch=self.epoch))
 
     def beat(self, message: Message) -> None:
+        self._talk.send_away()
         self.say(message)
         self._lookout.beat(message)
         self._acting.beat()

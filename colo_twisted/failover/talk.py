@@ -78,6 +78,7 @@ class _Connection:
         self.reader = Reader()
         self.hello: Message | None = None
         self.over = False
+        self.unwanted = ""  # why it is to be disconnected, once what was said to it has gone out
         self.said_goodbye = False  # who comes after it on the same connection says hello
 
 
@@ -121,6 +122,11 @@ class Talk:
         """End the connection, if there is one; the other side may come again."""
         if self._connection is not None and not self._stopped:
             self._chardev.disconnect(why)
+
+    def send_away(self) -> None:
+        """Disconnect who was refused, and has somebody else's place; it has been told with whom it spoke by now."""
+        if self._connection is not None and self._connection.unwanted:
+            self._chardev.disconnect(self._connection.unwanted)
 
     # who is there
 
@@ -219,7 +225,7 @@ class Talk:
         if refusal is not None:
             self._refuse(connection, refusal.why)
             if refusal.disconnects:
-                self._chardev.disconnect(refusal.why)
+                connection.unwanted = refusal.why
             return
         connection.hello = hello
         connection.said_goodbye = False

@@ -77,7 +77,7 @@ class Side:
     def word(self) -> Other:
         kept, policy = self.arbiter.kept, self.policy
         unfenced = policy.takeover == "unfenced"
-        guest = kept.side, self.arbiter.given_up, self.arbiter.declined
+        guest = kept.side, True, self.arbiter.given_up, self.arbiter.declined
         return Other(kept.role, kept.epoch, kept.solo, kept.was, policy.takes_over, unfenced, *guest)
 
     def hear(self, sent: Sent, now: float) -> Sent | None:

@@ -31,8 +31,10 @@ def word(arbiter: Arbiter) -> Other:
     return Other(kept.role, kept.epoch, kept.solo, kept.was, False, False)
 
 
-def goes_on(mine: Kept, other: Kept) -> bool:
-    """As SEMANTICS says it, of a primary."""
+def goes_on(mine: Kept, other: Kept, speaks: bool) -> bool:
+    """As SEMANTICS says it, of a primary; one that was started anew, and may have been followed, hears a secondary."""
+    if not speaks and not mine.solo and other.role == PRIMARY:
+        return False
     if mine.epoch != other.epoch:
         return mine.epoch > other.epoch
     if mine.solo and other.solo:
@@ -49,7 +51,7 @@ def test_who_goes_on(mine: Kept, other: Kept, speaks: bool) -> None:
     one.meet(words[1], renewed=True, knows=True, leased=True)
     two.meet(words[0], renewed=True, knows=True, leased=True)
     for arbiter, kept, theirs in ((one, mine, other), (two, other, mine)):
-        assert arbiter.may_speak == (kept.role == PRIMARY and goes_on(kept, theirs))
+        assert arbiter.may_speak == (kept.role == PRIMARY and goes_on(kept, theirs, speaks))
     assert not (one.may_speak and two.may_speak)
 
 

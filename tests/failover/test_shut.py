@@ -150,6 +150,7 @@ def test_another_secondary_does_not_stand_for_the_one_that_may_take_over(tmp_pat
     assert first.peer.may_speak
     assert two.primary.peer.counters.refused > 0
     two.primary.house.machine.colo.lose_heartbeat()  # an operator has switched the first one off
+    two.run(0.2)
     if two.primary.end.other is None:
         plug(two.primary.end, spare.end)
     two.run(0.5)
@@ -164,6 +165,51 @@ def test_the_same_one_started_anew_does(tmp_path: Path) -> None:
     plug(two.primary.end, two.secondary.end)
     two.run(0.5)
     assert two.speakers == (True, False)
+
+
+def test_an_old_primary_does_not_open_a_survivor_that_has_been_followed_since(tmp_path: Path) -> None:
+    """Of three: the second took over from the first, and the third from the second, which is started anew."""
+    two = Two(tmp_path)
+    two.sync()
+    first, second = two.primary, two.secondary
+    two.cut = True
+    pull(first.end)
+    two.run(1.5)
+    assert second.peer.may_speak
+    first.peer.stop()
+    two.cut = False
+    second.house.machine.remove("object", "p0")
+    second.house.add("object", f"colo-peer,id=p0,chardev=w0,role=primary,state-file={tmp_path}/secondary")
+    second.peer = second.house.object("p0")
+    third = Side("secondary", f"state-file={tmp_path}/third,takeover=unfenced", two.clock)
+    two.primary, two.secondary = second, third
+    two.sync()
+    pull(second.end)
+    second.peer.stop()
+    two.run(1.5)
+    assert third.peer.may_speak
+    two.secondary = two.start("secondary", "takeover=unfenced")
+    two.primary = two.start("primary")
+    for _ in range(60):
+        if two.primary.end.other is None:
+            plug(two.primary.end, two.secondary.end)
+        two.run(0.05)
+        assert two.speakers == (False, False)
+    assert two.secondary.peer.counters.refused > 0
+    assert two.primary.peer.overtaken
+
+
+def test_another_primary_does_not_keep_a_secondary_from_taking_over(tmp_path: Path) -> None:
+    two = Two(tmp_path)
+    two.sync()
+    pull(two.primary.end)
+    two.primary.peer.stop()
+    two.primary = Side("primary", f"state-file={tmp_path}/other", two.clock)
+    for _ in range(40):
+        if two.primary.end.other is None:
+            plug(two.primary.end, two.secondary.end)
+        two.run(0.05)
+    assert two.secondary.peer.may_speak
 
 
 def test_one_that_was_never_entitled_is_known_again_too(tmp_path: Path) -> None:
