@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LONG_SECONDS = 30.0  # for a checkpoint
 JOINING_SECONDS = 10.0
 
-_TWO = "two guests may speak to the network"
+_AS_REPLICA = "to make it a replica, move its colo-peer's state-file away and start it anew as a secondary"
 FAIL_OVER = "colo-ctl failover"
 _BOTH_LOGS = "both sides' logs say whether it was refused"
 _CHECKPOINTER = "where there is a checkpointer"
@@ -100,14 +100,19 @@ def cut_off(machine: Machine) -> Iterator[Problem]:
 
 def two_speakers(machine: Machine) -> Iterator[Problem]:
     """A take-over while the primary is there."""
-    remedy = (
-        "stop the guest whose state is older; to make it a replica, move colo-peer's state file away and start anew"
-    )
     for peer in machine.providers(IColoPeer):
         if peer.overtaken:
-            yield Problem(f"the secondary says that it has taken over (colo-peer '{peer.id}'): {_TWO}", remedy)
+            yield Problem(
+                f"the other side has taken over, or gone on alone (colo-peer '{peer.id}'): this side's guest is the"
+                " older one, and shut: nothing of it reaches the network",
+                f"stop this side's guest; {_AS_REPLICA}",
+            )
         elif peer.standing.state == "taken-over" and peer.connected and machine.colo.mode != SECONDARY:
-            yield Problem(f"this side has taken over, and a primary is there (colo-peer '{peer.id}'): {_TWO}", remedy)
+            yield Problem(
+                f"this side has taken over, and a primary is there (colo-peer '{peer.id}'): were that one not shut,"
+                " two guests would speak to the network",
+                f"stop the other side's guest: its state is the older one; {_AS_REPLICA}",
+            )
 
 
 def lost(machine: Machine) -> Iterator[Problem]:
@@ -126,8 +131,7 @@ def unlike(machine: Machine) -> Iterator[Problem]:
         if peer.unlike is not None:
             yield Problem(
                 f"{peer.unlike}: the secondary can't follow (colo-peer '{peer.id}')",
-                "vnet headers must be carried at both ends or at neither: change the one side's configuration, and"
-                " start it anew",
+                "change one of the two sides' configurations, so that they go together, and start that side anew",
             )
 
 
@@ -144,13 +148,15 @@ def primary_lost(machine: Machine) -> Iterator[Problem]:
 def shut(machine: Machine) -> Iterator[Problem]:
     """This side must not speak."""
     sides = [(made.id, made.state, made.reason) for made in machine.providers(IComparer)]
-    sides += [(peer.id, peer.standing.state, peer.standing.reason) for peer in machine.providers(IColoPeer)]
+    peers = machine.providers(IColoPeer)
+    sides += [(peer.id, peer.standing.state, peer.standing.reason) for peer in peers]
+    if any(peer.overtaken for peer in peers):
+        return  # two_speakers has said so
     for id, state, reason in sides:
         if state == "shut":
             yield Problem(
                 f"shut: nothing of this side's guest reaches the network ({id}): {reason}",
-                f"if the other side is off for good: {FAIL_OVER}; else leave it so, or make its guest a replica: move"
-                " colo-peer's state file away and start it anew as a secondary",
+                f"if the other side is off for good: {FAIL_OVER}; else leave it so, or {_AS_REPLICA}",
             )
 
 
@@ -177,6 +183,15 @@ def alone(machine: Machine) -> Iterator[Problem]:
                 f"alone: the guest runs uncompared, no connection would outlive it ({comparer.id}): {comparer.reason}",
                 _what_to_do(comparer.reason),
             )
+
+
+def without_replica(machine: Machine) -> Iterator[Problem]:
+    """This side has taken over, and nobody would take over from it."""
+    if machine.colo.replica().state == "taken-over" and not machine.providers(IComparer):
+        yield Problem(
+            "this side has taken over, and has no replica: no connection would outlive it",
+            "start a new secondary, then here: colo-ctl resume --listen ADDRESS (this host's, to which it connects)",
+        )
 
 
 def _misses_a_channel(machine: Machine, comparer: Any) -> bool:
@@ -256,7 +271,8 @@ def left_over(machine: Machine) -> Iterator[Problem]:
     chardevs = [use.chardev.id for id in left for use in cabling.uses(machine, id)]
     yield Problem(
         f"left over from before the take-over: {_list(left)}",
-        f"colo-ctl del object {' '.join(left)}, then colo-ctl del chardev {' '.join(chardevs)}",
+        "colo-ctl resume removes that; by hand (resume needs --peer then):"
+        f" colo-ctl del object {' '.join(left)}, then colo-ctl del chardev {' '.join(chardevs)}",
         "warning",
     )
 
@@ -355,6 +371,7 @@ _FINDERS: tuple[Callable[[Machine], Iterator[Problem]], ...] = (
     shut,
     invalid,
     alone,
+    without_replica,
     taps_down,
     links_down,
     channels_down,

@@ -68,7 +68,7 @@ class Arbitration:
     @ivar knows: the incarnation of the other side, 0 before its first word.
     @ivar headers: gives this side's Message.headers.
     @ivar has_ways: says whether a data channel leads to the other process.
-    @ivar is_fit: says whether this side's guest follows, and could be heard.
+    @ivar why_unfit: says in words why this side's guest could not follow, or not be heard; None if it could.
     @ivar may_offer: says whether the two go together, and the other's guest could follow.
     """
 
@@ -95,7 +95,7 @@ class Arbitration:
         self.knows = 0
         self.headers: Callable[[], int] = lambda: 0
         self.has_ways: Callable[[], bool] = lambda: False
-        self.is_fit: Callable[[], bool] = lambda: True
+        self.why_unfit: Callable[[], str | None] = lambda: None
         self.may_offer: Callable[[], bool] = lambda: True
         self.secret = secrets.token_bytes(SECRET_SIZE)
         self.fence = fence
@@ -164,7 +164,7 @@ class Arbitration:
             takes_over=self._policy.takes_over,
             unfenced=self._policy.takeover == "unfenced",
             keeps=self._state.path is not None,
-            fit=self.is_fit(),
+            fit=self.why_unfit() is None,
             headers=self.headers(),
             timeout_ms=round(self._beats.timeout * MS),
             interval_ms=round(self._interval * MS),

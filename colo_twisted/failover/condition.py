@@ -92,6 +92,8 @@ class Condition:
         if self._arbiter.state is State.SYNCED and not self._is_connected() and self._arbitration.has_ways():
             return "synced", "colo-peer's own connection is down; the primary is heard on another channel"
         state, reason = self._replica.condition(self._is_connected())
+        if state == "joining" and self._is_connected() and (unfit := self._arbitration.why_unfit()) is not None:
+            return state, unfit
         if state == "synced" and self._arbiter.state is not State.SYNCED:
             return "joining", self._why_not_entitled
         return state, reason

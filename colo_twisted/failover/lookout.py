@@ -47,7 +47,7 @@ class Lookout:
         self._started = False
         self._ways = Ways(machine, properties.role, arbitration.life, arbitration.overheard)
         arbitration.headers = lambda: self._ways.headers
-        arbitration.is_fit = lambda: self.can_take_over
+        arbitration.why_unfit = lambda: self.why_unfit
         arbitration.may_offer = self._may_offer
         arbitration.has_ways = lambda: any(chardev.connected for chardev in self._ways.chardevs)
         self._closing = Closing(machine, _is_direct(properties, chardev), self._ended)
@@ -148,9 +148,19 @@ class Lookout:
             self._ways.send(self._arbitration.secret, message.knows, message.number, message.echo, confirms)
 
     @property
-    def can_take_over(self) -> bool:
-        """Whether this side's guest follows, and would be heard by the network, if it needs to."""
-        return self.unlike is None and self._is_there and not (self._takes_over and self._cables_out)
+    def why_unfit(self) -> str | None:
+        """Why this side's guest could not take over if it had to, or can't follow, in words; None if it could."""
+        if self.unlike is not None:
+            return self.unlike
+        if not self._is_there:
+            return "guest-watch has not seen this side's guest"
+        if not self._takes_over:
+            return None
+        if self._cables_out:
+            return f"the cable of netdev '{self._cables_out[0]}' is out: no client could reach this side's guest"
+        if self._role == SECONDARY and self._their_word is not None and not self._their_word.keeps:
+            return "this side takes over by itself, so the primary must have a state-file: started anew, it would speak"
+        return None
 
     @property
     def is_mended(self) -> bool:

@@ -190,14 +190,9 @@ class ColoPeer:
     # the secondary's part
 
     def _may_be_entitled(self) -> bool:
-        hello = self._talk.hello
-        if self._takes_over and hello is not None and not hello.keeps:
-            self._report.warn(
-                "this side takes over by itself, so the primary must have a state-file: started anew, it would speak",
-                kind="no state",
-            )
-            return False
-        return self._lookout.can_take_over
+        if (why := self._lookout.why_unfit) is not None:
+            self._report.warn(f"joining: {why}", kind="unfit")
+        return why is None
 
     def _guest_gone(self, why: str) -> None:
         """This side speaks no more, or couldn't: the other may go on without it."""
