@@ -91,7 +91,7 @@ class Compared:
         get = self.counters.get
         guests = f"{get('compared', 0):,} packets of the guest's ({self.guest.get('bytes_out', 0):,} bytes)"
         replicas = f"{self.replica.get('frames_in', 0):,} of the replica's ({self.replica.get('bytes_in', 0):,})"
-        account.figure("compared", f"{guests} with {replicas}")
+        account.figure("compared", f"{guests} with {replicas}, counted a moment before the kill")
         now = "at the kill {:,} ({:,} bytes)".format(*self.held_now)
         account.figure("held", f"{get('held', 0):,} packets until the replica had sent the same; {now}")
         median, most = (get(name, 0) / 1000 for name in ("hold_us_median", "hold_us_99"))
