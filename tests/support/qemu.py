@@ -93,7 +93,7 @@ class QMP:
             self._socket.close()
             raise
         self._lines = self._socket.makefile("r")
-        assert "QMP" in json.loads(self._lines.readline())
+        assert "QMP" in self._next()
         self.execute("qmp_capabilities", {})
 
     def execute(self, command: str, arguments: dict[str, Any]) -> Any:
@@ -104,10 +104,16 @@ class QMP:
     def ask(self, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """The whole answer."""
         self._socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode())
+        return self._next()
+
+    def _next(self) -> dict[str, Any]:
+        """What QEMU says that is no event: one (RESUME, while it starts) may even come before its greeting."""
         while True:
-            answer: dict[str, Any] = json.loads(self._lines.readline())
-            if "event" not in answer:
-                return answer
+            line = self._lines.readline()
+            assert line, "QEMU closed its QMP socket"
+            said: dict[str, Any] = json.loads(line)
+            if "event" not in said:
+                return said
 
     def close(self) -> None:
         self._lines.close()
