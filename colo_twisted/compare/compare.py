@@ -196,8 +196,13 @@ class ColoCompare:
         return self.standing.since
 
     @property
+    def _hushed(self) -> tuple[str, str] | None:
+        """As the colo-peer's; None without one."""
+        return self.following.peer.hushed if self.following.peer is not None else None
+
+    @property
     def _condition(self) -> tuple[str, str]:
-        hushed = self.following.peer.hushed if self.following.peer is not None else None
+        hushed = self._hushed
         if hushed is not None:
             return hushed
         state = self.following.state
@@ -285,7 +290,7 @@ class ColoCompare:
 
     def _gate_changed(self) -> None:
         """The guest may be heard again, or may not."""
-        hushed = self._passage.peer.hushed if self._passage.peer is not None else None
+        hushed = self._hushed
         self._passage.shut(hushed is not None and hushed[0] == "shut")
         if hushed is None:
             self._passage.open_gate()

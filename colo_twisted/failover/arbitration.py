@@ -24,6 +24,7 @@ from colo_twisted.reporting import Reporter
 MS = 1000
 LATE = 3  # intervals from one tick to the next after which this process has stood still
 _KEYS = tuple(field.name for field in dataclasses.fields(Kept))
+_OF_A_WORD = tuple(field.name for field in dataclasses.fields(Other))
 
 
 class Fence(Protocol):
@@ -124,7 +125,7 @@ class Arbitration:
     def restore(self, role: str, speaks_already: bool = False) -> None:
         """Go on from the state file, or begin as ``role``. Raises StateError: the file is not this side's."""
         values = {name: self._state.values[name] for name in _KEYS if name in self._state.values}
-        kept = Kept(**{"role": role, "side": random_side(), **values})
+        kept = Kept(**{"role": role, "side": _random_side(), **values})
         if not _is_sound(kept):
             raise StateError(f"{self._state.path} is no state file of this version: move it away")
         if (role, kept.role) == (PRIMARY, SECONDARY):
@@ -335,24 +336,13 @@ class Arbitration:
         self._owner.stands(before, self.arbiter.state)
 
 
-def random_side() -> int:
+def _random_side() -> int:
     """A number for Kept.side."""
     return secrets.randbits(63) | 2  # neither NOBODY nor ANYBODY
 
 
 def _other(word: Message) -> Other:
-    return Other(
-        word.role,
-        word.epoch,
-        word.solo,
-        word.was,
-        word.takes_over,
-        word.unfenced,
-        word.side,
-        word.keeps,
-        word.given_up,
-        word.declined,
-    )
+    return Other(**{name: getattr(word, name) for name in _OF_A_WORD})
 
 
 def _is_sound(kept: Kept) -> bool:

@@ -143,26 +143,23 @@ class _ByPidfile(_Way):
         pid = self._read()
         if pid is None:
             return
-        if self._processes.began(pid) is None:  # a descriptor there may be: of one that nobody has waited for yet
-            self._say(f"{self._path} names process {pid}, which is not there")
-            return
-        if self._stamp == self._ended:
+        began = self._processes.began(pid)
+        if began is not None and self._stamp == self._ended:
             self._say(f"{self._path} names process {pid}, as it did when the guest ended: this is another")
             return
-        self._pid = pid
         try:
+            if began is None:
+                raise ProcessLookupError  # a descriptor there may be: of one that nobody has waited for yet
             fd = self._processes.open(pid)
-            began = self._processes.began(pid) if fd is None else None
         except ProcessLookupError:
-            fd = began = None
-        if fd is not None:
-            self._next.end()
-            self._ending = Ending(fd, self._machine.reactor, self._end)
-        elif began is not None:
-            self._began = began
-        else:
             self._say(f"{self._path} names process {pid}, which is not there")
             return
+        self._pid = pid
+        if fd is None:
+            self._began = began
+        else:
+            self._next.end()
+            self._ending = Ending(fd, self._machine.reactor, self._end)
         self._seen(f"process {pid}")
 
     def _read(self) -> int | None:

@@ -76,11 +76,6 @@ class Heartbeats:
         return len(self._sent)
 
     @property
-    def silent_at(self) -> float:
-        """When it will be, if nothing more comes."""
-        return self._heard_at + self.timeout
-
-    @property
     def leased_until(self) -> float:
         """Until then the other side can't find this one silent."""
         return self._leased_from + self.their_timeout * (1 - MARGIN)

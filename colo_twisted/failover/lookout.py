@@ -105,8 +105,8 @@ class Lookout:
         """The other side has said how it stands."""
         self._ways.secret = word.nonce
         self._their_word = word
-        if self.unlike is not None:
-            self._report.warn(f"{self.unlike}: the secondary can't follow before that is mended", kind="unlike")
+        if (unlike := self.unlike) is not None:
+            self._report.warn(f"{unlike}: the secondary can't follow before that is mended", kind="unlike")
 
     def _may_offer(self) -> bool:
         """A secondary that could not follow yet is told that new connections are protected once it could."""
@@ -150,14 +150,14 @@ class Lookout:
     @property
     def why_unfit(self) -> str | None:
         """Why this side's guest could not take over if it had to, or can't follow, in words; None if it could."""
-        if self.unlike is not None:
-            return self.unlike
+        if (unlike := self.unlike) is not None:
+            return unlike
         if not self._is_there:
             return "guest-watch has not seen this side's guest"
         if not self._takes_over:
             return None
-        if self._cables_out:
-            return f"the cable of netdev '{self._cables_out[0]}' is out: no client could reach this side's guest"
+        if out := self._cables_out:
+            return f"the cable of netdev '{out[0]}' is out: no client could reach this side's guest"
         if self._role == SECONDARY and self._their_word is not None and not self._their_word.keeps:
             return "this side takes over by itself, so the primary must have a state-file: started anew, it would speak"
         return None

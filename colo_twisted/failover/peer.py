@@ -60,7 +60,6 @@ class ColoPeer:
         self._other = PRIMARY if self.role == SECONDARY else SECONDARY
         self._machine = machine
         self.announces = properties.announce
-        self._takes_over = self.role == SECONDARY and properties.takeover != "manual"
         self._warnings = warnings(properties)
         self._was_overtaken = False
         self._by_word = False

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from colo_twisted.files import replace_file
+from colo_twisted.files import read_file, replace_file
 
 MOST_BYTES = 1 << 16
 
@@ -32,8 +32,7 @@ class StateFile:
         if self.path is None:
             return
         try:
-            with open(self.path, "rb") as file:
-                values = json.loads(file.read(MOST_BYTES))
+            values = json.loads(read_file(self.path, MOST_BYTES))
         except FileNotFoundError:
             return
         except OSError as error:

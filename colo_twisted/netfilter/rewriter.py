@@ -31,7 +31,7 @@ from colo_twisted.packets.rewriting.kept import DEFAULT_MOST
 from colo_twisted.packets.rewriting.resets import AT_ONCE
 from colo_twisted.packets.rewriting.rewriter import Rewriter
 from colo_twisted.packets.rewriting.rewrites import RewriterCounters
-from colo_twisted.packets.rewriting.saving import Table, TableError, read
+from colo_twisted.packets.rewriting.saving import TableError, read
 from colo_twisted.packets.sequence import Offsets
 
 MOST_TABLE = 1 << 30  # bytes: eight million connections
@@ -207,14 +207,15 @@ class FilterRewriter(Filter):
             )
             return
         try:
-            table = self._read(read_file(self._table, MOST_TABLE))
+            table = read(read_file(self._table, MOST_TABLE), self._monotonic())
             os.unlink(self._table)  # whoever comes after a crash must not take up what is long over
         except (OSError, TableError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             self.report.warn(f"the connections in {self._table} are not taken up: {reason}")
             return
-        self._take_up(table)
+        self.rewriter.load(table)
         self.rewriter.following.alone = True
+        self._look_after()
         self.report.info(f"{len(self.rewriter.following)} connections taken up from {self._table}")
 
     @property
@@ -227,7 +228,7 @@ class FilterRewriter(Filter):
         if self._table is None or not self.rewriter.following.alone:
             return
         try:
-            replace_file(self._table, self.save())
+            replace_file(self._table, self.rewriter.save())
         except OSError as error:
             self.report.warn(f"the connections are not kept in {self._table}: {error.strerror}")
 
@@ -336,23 +337,6 @@ class FilterRewriter(Filter):
             self._inject(for_client, Direction.RX)
         if not self._stopped:
             self._further_resets = self.reactor.callLater(0, self._reset_some)
-
-    # over a restart
-
-    def save(self) -> bytes:
-        """The connections, as bytes for the process after this one."""
-        return self.rewriter.save()
-
-    def load(self, data: bytes) -> None:
-        """Take up connections that were saved, before the first frame. Raises TableError."""
-        self._take_up(self._read(data))
-
-    def _read(self, data: bytes) -> Table:
-        return read(data, self._monotonic())
-
-    def _take_up(self, table: Table) -> None:
-        self.rewriter.load(table)
-        self._look_after()
 
     # what an operator sees
 

@@ -7,7 +7,7 @@ import pytest
 from colo_twisted.netfilter import rewriter as module
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.rewriting.resets import AT_ONCE
-from colo_twisted.packets.rewriting.saving import TableError
+from colo_twisted.packets.rewriting.saving import TableError, read
 from tests.netfilter.test_rewriter import (
     CABLE,
     KEY,
@@ -174,9 +174,9 @@ def test_output_of_a_guest_whose_state_is_unknown_is_not_kept() -> None:
 def test_a_survivors_next_process_goes_on_where_it_was() -> None:
     house = opened(a_house())
     house.object("rew0").fail_over()
-    saved = house.object("rew0").save()
+    saved = house.object("rew0").rewriter.save()
     after = a_house()
-    after.object("rew0").load(saved)
+    after.object("rew0").rewriter.load(read(saved, 0.0))
     after.netdev("guest").receive(batch_of(OUT))
     assert last(after, "hn0") == ANSWER
     assert after.object("rew0").counters.connections == 1
@@ -187,4 +187,4 @@ def test_a_survivors_next_process_goes_on_where_it_was() -> None:
 
 def test_what_is_no_table_is_refused() -> None:
     with pytest.raises(TableError, match="no table of a rewriter"):
-        a_house().object("rew0").load(b"something else")
+        read(b"something else", 0.0)

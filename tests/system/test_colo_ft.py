@@ -15,13 +15,11 @@ import pytest
 from tests.support.colo_ft import DOCUMENTED, OURS, Procedures, staged, switched_on
 from tests.support.lan import Lan, Node
 from tests.support.namespaces import need
-from tests.support.processes import Process, wait_until
+from tests.support.processes import wait_until
 from tests.support.traffic import LONG
-from tests.support.visits import found
+from tests.support.transfers import MB, check_protected, check_right, finish, idle, let_go_on, under_way
 
-MB = 1_000_000
 BIG = (200 if LONG else 30) * MB
-BOUND = 60.0  # seconds for whatever a client has begun
 
 
 @pytest.fixture(params=[DOCUMENTED, OURS], ids=["documented", "ours"])
@@ -49,58 +47,15 @@ def join(secondary: Node, primary: Node, procedures: Procedures) -> None:
     secondary.start_guest()
 
 
-def finish(*visitors: Process) -> None:
-    """Each comes to its end in time, and has nothing to complain of."""
-    for visitor in visitors:
-        wait_until(lambda: visitor.popen.poll() is not None, f"the end of {visitor.words}", BOUND)  # noqa: B023
-        assert found(visitor.output)["wrong"] == []
-
-
-@contextlib.contextmanager
-def idle(lan: Lan, name: str) -> Iterator[Process]:
-    """A connection that has said something, and goes on when ``let_go_on`` says so."""
-    with lan.visiting("until", lan.folder / f"{name} goes on") as visitor:
-        visitor.wait_for_output("idle")
-        yield visitor
-
-
 def check_gate(secondary: Node, procedures: Procedures) -> None:
     """The switch sends what is for all to the secondary's TAP too; its guest has it from the primary alone."""
     if "gate0" in procedures.secondary:
         assert secondary.colo.counters()["object gate0"]["dropped_by_gate"] >= 1
 
 
-def let_go_on(lan: Lan, name: str) -> None:
-    (lan.folder / f"{name} goes on").touch()
-
-
-@contextlib.contextmanager
-def under_way(lan: Lan, primary: Node) -> Iterator[Process]:
-    """A download and an upload that are being compared."""
-    before = primary.compared().get("compared", 0)
-    with lan.visiting("down_and_up", BIG) as visitor:
-        wait_until(lambda: primary.compared().get("compared", 0) > before + 200, "the transfers being compared")
-        yield visitor
-
-
-def check_right(lan: Lan) -> None:
-    """New connections are right, whoever answers."""
-    assert lan.visit("in_a_row", 30, MB, 10, timeout=BOUND)["wrong"] == []
-
-
-def check_protected(lan: Lan, primary: Node) -> None:
-    """New connections are compared, and nothing of them differs."""
-    before = primary.compared()
-    check_right(lan)
-    after = primary.compared()
-    assert after["compared"] > before.get("compared", 0)
-    for counter in ("divergences", "unprotected"):
-        assert after.get(counter, 0) == before.get(counter, 0)
-
-
 def fail_over(lan: Lan, primary: Node, secondary: Node, procedures: Procedures) -> None:
     """The primary dies in the midst of transfers; these go on with the secondary, and so does an idle connection."""
-    with idle(lan, secondary.name) as silent, under_way(lan, primary) as transfers:
+    with idle(lan, secondary.name) as silent, under_way(lan, primary, BIG) as transfers:
         primary.kill()
         assert transfers.popen.poll() is None
         secondary.monitor.wait_for("COLO_CHARDEV_DISCONNECTED", id="red1")
@@ -150,7 +105,7 @@ def test_filters_that_start_off_are_switched_on_last(tmp_path: Path, procedures:
 def test_primary_failover_and_resume(tmp_path: Path, procedures: Procedures) -> None:
     with a_pair(tmp_path, procedures) as (lan, primary, secondary), idle(lan, "much later") as patient:
         assert primary.mode() == ("primary", "primary", "none")
-        with idle(lan, "soon") as silent, under_way(lan, primary) as transfers:
+        with idle(lan, "soon") as silent, under_way(lan, primary, BIG) as transfers:
             secondary.kill()
             assert transfers.popen.poll() is None
             primary.monitor.wait_for("COLO_CHARDEV_DISCONNECTED", id="compare1")

@@ -20,12 +20,10 @@ import pytest
 from tests.support.colo_ft import OURS
 from tests.support.lan import Lan, Node
 from tests.support.namespaces import need
-from tests.support.processes import Process, wait_until
-from tests.support.visits import found
+from tests.support.processes import wait_until
+from tests.support.transfers import BOUND, MB, check_protected, finish, idle, let_go_on, under_way
 
-MB = 1_000_000
 BIG = 30 * MB
-BOUND = 60.0
 PARTS = ["m0", "redire0", "redire1"]
 
 
@@ -67,29 +65,6 @@ def filters(node: Node) -> list[tuple[str, str]]:
     return [(known["id"], known["status"]) for known in chain["filters"]]
 
 
-def finish(*visitors: Process) -> None:
-    """Each comes to its end in time, and all that it got and told was right."""
-    for visitor in visitors:
-        wait_until(lambda: visitor.popen.poll() is not None, f"the end of {visitor.words}", BOUND)  # noqa: B023
-        assert found(visitor.output)["wrong"] == []
-
-
-@contextlib.contextmanager
-def idle(lan: Lan, name: str) -> Iterator[Process]:
-    """A connection that has said something, and goes on when the file NAME is there."""
-    with lan.visiting("until", lan.folder / name) as visitor:
-        visitor.wait_for_output("idle")
-        yield visitor
-
-
-@contextlib.contextmanager
-def under_way(lan: Lan, primary: Node) -> Iterator[Process]:
-    before = primary.compared().get("compared", 0)
-    with lan.visiting("down_and_up", BIG) as visitor:
-        wait_until(lambda: primary.compared().get("compared", 0) > before + 200, "the transfers being compared")
-        yield visitor
-
-
 @contextlib.contextmanager
 def coming_and_going(lan: Lan) -> Iterator[None]:
     """Connections one after the other, some of them large: from before, all the while, and some from afterwards."""
@@ -110,18 +85,8 @@ def coming_and_going(lan: Lan) -> Iterator[None]:
         visits.result(2 * BOUND)
 
 
-def check_protected(lan: Lan, primary: Node) -> None:
-    """New connections are compared, and nothing of them differs."""
-    before = primary.compared()
-    assert lan.visit("in_a_row", 30, MB, 10, timeout=BOUND)["wrong"] == []
-    after = primary.compared()
-    assert after["compared"] > before.get("compared", 0)
-    for counter in ("divergences", "unprotected"):
-        assert after.get(counter, 0) == before.get(counter, 0), primary.colo.qmp("query-colo-divergences")
-
-
 def kill_and_take_over(lan: Lan, one: Node, two: Node) -> None:
-    with under_way(lan, one) as transfers:
+    with under_way(lan, one, BIG) as transfers:
         one.kill()
         two.monitor.wait_for("COLO_CHARDEV_DISCONNECTED", id="red1")
         wait_until(lambda: not two.replica()["peer"]["connected"], "the primary being gone")
@@ -143,7 +108,7 @@ def test_a_survivor_takes_a_new_secondary_that_survives_it(tmp_path: Path) -> No
             assert filters(two) == [*((id, "on") for id in PARTS), ("rew0", "on")]
             check_protected(lan, two)
             for name in ("old", "between"):
-                (tmp_path / name).touch()
+                let_go_on(lan, name)
             finish(old, between)
         kill_and_take_over(lan, two, three)
 
@@ -254,6 +219,6 @@ def test_a_primary_without_its_parts_gets_them_again(tmp_path: Path) -> None:
             assert "added chardev mirror0" in said
             assert "cp0" not in said
         check_protected(lan, one)
-        (tmp_path / "old").touch()
+        let_go_on(lan, "old")
         finish(old)
         kill_and_take_over(lan, one, three)

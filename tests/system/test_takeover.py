@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import random
 import signal
 import time
@@ -17,14 +16,12 @@ from tests.support.colo_ft import OURS
 from tests.support.lan import CABLES, NETWORKS, Lan, Node
 from tests.support.namespaces import need
 from tests.support.processes import Process, wait_until
-from tests.support.visits import found
+from tests.support.traffic import LONG
+from tests.support.transfers import MB, finish, under_way
 
 FENCE = Path(__file__).parents[2] / "etc" / "fence-netns"
 FENCING = (("alone", "a"), ("takeover", "b"))
-MB = 1_000_000
-LONG = bool(os.environ.get("COLO_LONG"))
 BIG = (300 if LONG else 30) * MB
-BOUND = 60.0
 LATEST = 6.0 if LONG else 0.7  # seconds: what the clients do takes longer than that
 
 
@@ -67,20 +64,6 @@ def by_three_cables(address: str) -> str:
     return text
 
 
-@contextlib.contextmanager
-def under_way(lan: Lan, primary: Node) -> Iterator[Process]:
-    """A download and an upload that are being compared."""
-    before = primary.compared().get("compared", 0)
-    with lan.visiting("down_and_up", BIG) as visitor:
-        wait_until(lambda: primary.compared().get("compared", 0) > before + 200, "the transfers being compared")
-        yield visitor
-
-
-def check_end(visitor: Process) -> None:
-    wait_until(lambda: visitor.popen.poll() is not None, f"the end of {visitor.words}", BOUND)
-    assert found(visitor.output)["wrong"] == []
-
-
 def moments(what: str) -> list[float]:
     """Seconds after the beginning, seeded by what is to happen then: three, or in a long run ten."""
     chance = random.Random(what)
@@ -117,23 +100,24 @@ def test_whatever_dies_the_clients_see_no_error(side: str, what: str, moment: fl
             visitor.wait_for_output("idle")
             time.sleep(moment)
             LOSSES[what](lan, one if side == "a" else two)
-            check_end(visitor)
+            finish(visitor)
         survivor, states = (two, ("taken-over",)) if side == "a" else (one, ("alone", "joining"))
         wait_until(lambda: survivor.replica()["state"] in states, f"the survivor being {' or '.join(states)}")
 
 
 @pytest.mark.parametrize("how", ["direct=on,takeover=auto", "takeover=unfenced"])
 def test_the_primary_is_killed_with_its_guest(how: str, tmp_path: Path) -> None:
-    with a_pair(tmp_path, "alone=manual", how) as (lan, one, two), under_way(lan, one) as transfers:
+    with a_pair(tmp_path, "alone=manual", how) as (lan, one, two), under_way(lan, one, BIG) as transfers:
         one.kill()
-        check_end(transfers)
+        finish(transfers)
         assert two.replica()["state"] == "taken-over"
 
 
 def test_the_secondary_is_killed(tmp_path: Path) -> None:
-    with a_pair(tmp_path, "alone=auto,direct=on", "takeover=auto") as (lan, one, two), under_way(lan, one) as transfers:
+    pair = a_pair(tmp_path, "alone=auto,direct=on", "takeover=auto")
+    with pair as (lan, one, two), under_way(lan, one, BIG) as transfers:
         two.kill()
-        check_end(transfers)
+        finish(transfers)
         assert one.replica()["state"] == "alone"
 
 
@@ -150,11 +134,11 @@ def runs(sniffer: Process) -> list[tuple[str, float, float]]:
 def test_one_cable_is_cut_for_a_while_and_the_primary_speaks_on(cable: str, seconds: float, tmp_path: Path) -> None:
     """As long as any channel lives in each direction nobody is taken for dead, unfenced or not."""
     with a_pair(tmp_path, "alone=manual", "takeover=unfenced") as (lan, one, _two), lan.sniffing() as sniffer:
-        with under_way(lan, one) as transfers:
+        with under_way(lan, one, BIG) as transfers:
             lan.cut(cable)
             time.sleep(seconds)
             lan.mend(cable)
-            check_end(transfers)
+            finish(transfers)
         assert {port for port, *_ in runs(sniffer)} == {"lan-a"}
         assert one.replica()["state"] in ("synced", "alone", "lost", "joining")
 
@@ -183,9 +167,9 @@ def test_after_a_cut_that_ended_connections_a_process_that_dies_is_known_to_be_d
 
 def test_all_cables_are_cut_and_never_two_speak(tmp_path: Path) -> None:
     with a_pair(tmp_path, "alone=manual", "takeover=unfenced") as (lan, one, _two), lan.sniffing() as sniffer:
-        with under_way(lan, one) as transfers:
+        with under_way(lan, one, BIG) as transfers:
             lan.cut(*CABLES)
-            check_end(transfers)
+            finish(transfers)
         lan.mend(*CABLES)
         wait_until(lambda: one.replica()["state"] == "shut", f"the old primary being shut: {one.replica()}")
         assert [port for port, *_ in runs(sniffer)] == ["lan-a", "lan-b"]
@@ -194,9 +178,9 @@ def test_all_cables_are_cut_and_never_two_speak(tmp_path: Path) -> None:
 def test_all_cables_are_cut_and_of_two_that_fence_one_speaks_on(tmp_path: Path) -> None:
     primary, secondary = (f"{name}=auto,fence={tmp_path}/fence-{side}" for name, side in FENCING)
     with a_pair(tmp_path, primary, secondary) as (lan, one, two), lan.sniffing() as sniffer:
-        with under_way(lan, one) as transfers:
+        with under_way(lan, one, BIG) as transfers:
             lan.cut(*CABLES)
-            check_end(transfers)
+            finish(transfers)
         alive = [node for node in (one, two) if node.colo.popen.poll() is None]
         assert len(alive) == 1
         spoke = [port for port, *_ in runs(sniffer)]
@@ -235,12 +219,12 @@ def test_what_closes_all_connections_between_them_is_no_death(tmp_path: Path) ->
     """A tunnel that restarts, a firewall that forgets: each side's kernel sees the other's end close."""
     need("ss")
     pair = a_pair(tmp_path, "alone=auto,direct=off", "takeover=auto,direct=off")
-    with pair as (lan, one, two), lan.sniffing() as sniffer, under_way(lan, one) as transfers:
+    with pair as (lan, one, two), lan.sniffing() as sniffer, under_way(lan, one, BIG) as transfers:
         for _ in range(3):
             for port in (9003, 9004, 9005):
                 one.host.run("ss", "-K", "state", "established", f"sport = :{port}")
             time.sleep(0.5)
-        check_end(transfers)
+        finish(transfers)
         one.wait_synced()
         assert two.replica()["state"] == "synced"
         assert lan.visit("in_a_row", 20, MB, 10)["wrong"] == []
@@ -249,9 +233,9 @@ def test_what_closes_all_connections_between_them_is_no_death(tmp_path: Path) ->
 
 def test_a_cable_that_is_pulled_out_hands_over(tmp_path: Path) -> None:
     with a_pair(tmp_path, "alone=manual", "takeover=auto") as (lan, one, _two), lan.sniffing() as sniffer:
-        with under_way(lan, one) as transfers:
+        with under_way(lan, one, BIG) as transfers:
             lan.switch.ip("link set lan-a down")
-            check_end(transfers)
+            finish(transfers)
         assert [port for port, *_ in runs(sniffer)] == ["lan-a", "lan-b"]
         assert one.replica()["state"] == "shut"
 
@@ -262,15 +246,15 @@ def test_a_guest_that_dies_hands_over(tmp_path: Path) -> None:
     with a_pair(tmp_path, f"alone=manual,{watched}", "takeover=auto") as (lan, one, _two), lan.sniffing() as sniffer:
         (tmp_path / "guest.pid").write_text(f"{one.service.popen.pid}\n")
         time.sleep(0.5)
-        with under_way(lan, one) as transfers:
+        with under_way(lan, one, BIG) as transfers:
             one.service.signal(signal.SIGKILL)
-            check_end(transfers)
+            finish(transfers)
         assert [port for port, *_ in runs(sniffer)] == ["lan-a", "lan-b"]
         assert one.replica()["state"] == "shut"
 
 
 def test_a_primary_that_is_stopped_hands_over(tmp_path: Path) -> None:
-    with a_pair(tmp_path, "alone=manual", "takeover=auto") as (lan, one, two), under_way(lan, one) as transfers:
+    with a_pair(tmp_path, "alone=manual", "takeover=auto") as (lan, one, two), under_way(lan, one, BIG) as transfers:
         one.colo.signal(signal.SIGTERM)
-        check_end(transfers)
+        finish(transfers)
         assert two.replica()["state"] == "taken-over"

@@ -71,6 +71,13 @@ class Wire:
                 answers += made.packets() if made else ()
         return answers
 
+    def answer_client(self) -> None:
+        """Once it has spoken: the client gets the rewriter's answer."""
+        deadline = time.monotonic() + PATIENCE
+        while not (answers := self.look()):
+            assert time.monotonic() < deadline
+        self.to_client.send(answers[0])
+
     def exchange(self, request: bytes, answer: bytes) -> None:
         self.client.sendall(request)
         assert self.server.recv(100) == request
@@ -114,10 +121,7 @@ def test_a_client_that_speaks_afterwards_takes_the_answer(wire: Wire) -> None:
     wire.exchange(b"request", b"answer")
     wire.fail_over()
     wire.client.sendall(b"more")
-    deadline = time.monotonic() + PATIENCE
-    while not (answers := wire.look()):
-        assert time.monotonic() < deadline
-    wire.to_client.send(answers[0])
+    wire.answer_client()
     with pytest.raises(ConnectionResetError):
         wire.client.recv(100)
 
@@ -132,9 +136,6 @@ def test_a_client_that_is_further_than_was_seen_and_says_nothing_is_made_to_spea
     _, (known, question) = wire.fail_over()
     wire.to_client.send(known)
     wire.to_client.send(question)
-    deadline = time.monotonic() + PATIENCE
-    while not (answers := wire.look()):
-        assert time.monotonic() < deadline
-    wire.to_client.send(answers[0])
+    wire.answer_client()
     with pytest.raises(ConnectionResetError):
         wire.client.recv(100)
