@@ -82,9 +82,14 @@ class QEMU(Process):
 
 
 class QMP:
-    """A client of QEMU's machine protocol: one command at a time, events passed over."""
+    """
+    A client of QEMU's machine protocol: one command at a time.
+
+    ``events`` has those that came while something was read.
+    """
 
     def __init__(self, path: Path) -> None:
+        self.events: list[dict[str, Any]] = []
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(PATIENCE)
         try:
@@ -104,10 +109,27 @@ class QMP:
     def ask(self, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """The whole answer."""
         self._socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode())
-        while True:
-            answer: dict[str, Any] = json.loads(self._lines.readline())
-            if "event" not in answer:
-                return answer
+        while "event" in (answer := self._read()):
+            pass
+        return answer
+
+    def wait_for(self, event: str, times: int = 1) -> dict[str, Any]:
+        """Until an event of that name has come so many times in all; the last of these."""
+        while len(known := self.named(event)) < times:
+            self._read()
+        return known[times - 1]
+
+    def named(self, *events: str) -> list[dict[str, Any]]:
+        """The events of these names that came by now."""
+        return [got for got in self.events if got["event"] in events]
+
+    def _read(self) -> dict[str, Any]:
+        line = self._lines.readline()
+        assert line, "QEMU has closed the QMP connection"
+        message: dict[str, Any] = json.loads(line)
+        if "event" in message:
+            self.events.append(message)
+        return message
 
     def close(self) -> None:
         self._lines.close()

@@ -1,0 +1,244 @@
+"""
+Two real QEMUs under COLO, and a client: the comparer inside the primary's QEMU, or outside, in ``twistd colo``.
+
+A switch joins the client and both QEMUs' TAPs; a cable the two hosts, for what goes between them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import statistics
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tests.support.colo_guest.build import GuestFiles
+from tests.support.guest_qemu import GuestQEMU
+from tests.support.namespaces import Hosts
+from tests.support.processes import Colo, Process, wait_until
+from tests.support.traffic import CLIENT, GUEST, GUEST_MAC
+
+PRIMARY_HOST, SECONDARY_HOST = "10.22.1.2", "10.22.1.3"
+CLIENT_PROGRAM = Path(__file__).with_name("colo_guest") / "client.py"
+SELDOM = 3_600_000  # ms between checkpoints: in a test's time, none by itself
+
+_SECONDARY = f"""
+    -chardev socket,id=red0,host={PRIMARY_HOST},port=9003,reconnect=1
+    -chardev socket,id=red1,host={PRIMARY_HOST},port=9004,reconnect=1
+    -object filter-redirector,id=f1,netdev=hn0,queue=tx,indev=red0
+    -object filter-redirector,id=f2,netdev=hn0,queue=rx,outdev=red1
+    -object filter-rewriter,id=rew0,netdev=hn0,queue=all
+"""
+_MIRROR = f"""
+    -chardev socket,id=mirror0,host={PRIMARY_HOST},port=9003,server=on,wait=off
+    -object filter-mirror,id=m0,netdev=hn0,queue=tx,outdev=mirror0
+"""
+_REDIRECTORS = """
+    -object filter-redirector,id=redire0,netdev=hn0,queue=rx,indev=compare_out
+    -object filter-redirector,id=redire1,netdev=hn0,queue=rx,outdev=compare0
+"""
+_COMPARE = "-object colo-compare,id=comp0,primary_in=compare0-0,secondary_in=compare1,outdev=compare_out0"
+_COMPARE1 = f"-chardev socket,id=compare1,host={PRIMARY_HOST},port=9004,server=on,wait=off"
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """Who compares: the words that the QEMUs get, and ``twistd colo`` at the primary's, if there is one."""
+
+    primary: str
+    secondary: str = _SECONDARY
+    colo: str | None = None
+
+
+INSIDE = Arrangement(
+    f"""
+    {_MIRROR} {_COMPARE1}
+    -chardev socket,id=compare0,path=compare0,server=on,wait=off -chardev socket,id=compare0-0,path=compare0
+    -chardev socket,id=compare_out,path=compare_out,server=on,wait=off -chardev socket,id=compare_out0,path=compare_out
+    {_REDIRECTORS} -object iothread,id=iothread1 {_COMPARE},iothread=iothread1
+    """
+)
+"""As QEMU's document has it."""
+
+OUTSIDE = Arrangement(
+    f"""
+    {_MIRROR}
+    -chardev socket,id=compare0,path=compare0,reconnect=1 -chardev socket,id=compare_out,path=compare_out,reconnect=1
+    {_REDIRECTORS}
+    """,
+    colo=f"""
+    {_COMPARE1}
+    -chardev socket,id=compare0-0,path=compare0,server=on,wait=off
+    -chardev socket,id=compare_out0,path=compare_out,server=on,wait=off
+    {_COMPARE}
+    """,
+)
+
+
+class QEMUPair:
+    """A context manager: all is up, the guests are under COLO, and the client knows the guest."""
+
+    primary: GuestQEMU
+    secondary: GuestQEMU
+    colo: Colo | None = None
+
+    def __init__(
+        self,
+        folder: Path,
+        files: GuestFiles,
+        arrangement: Arrangement,
+        *,
+        delay: int = SELDOM,
+        compare: str = "",
+        over_tcp: bool = False,
+    ) -> None:
+        """
+        @param delay: x-checkpoint-delay, in ms.
+        @param compare: more words for ``twistd colo``; those that begin with a comma are colo-compare's.
+        @param over_tcp: the migration goes from host to host over TCP, not by a unix socket.
+        """
+        self.folder = folder
+        self._files = files
+        self._arrangement = arrangement
+        self._delay = delay
+        self._compare = compare
+        self._migration = f"tcp:{SECONDARY_HOST}:9998" if over_tcp else f"unix:{folder}/migration"
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> QEMUPair:
+        with contextlib.ExitStack() as stack:
+            hosts = stack.enter_context(Hosts())
+            self.switch, self.client, *others = map(hosts.add, ("sw", "c", "p", "s"))
+            self.primary_host, self.secondary_host = others
+            hosts.bridge(self.switch, "lan")
+            hosts.cable(self.client, "lan", self.switch, "client")
+            self.switch.ip("link set client master lan")
+            self.client.ip(f"addr add {CLIENT}/24 dev lan")
+            # a question that the guest didn't hear, as its link was not up yet, would leave a failed entry
+            self.client.ip(f"neigh replace {GUEST} lladdr {GUEST_MAC} dev lan nud permanent")
+            hosts.cable(self.primary_host, "cross", self.secondary_host, "cross")
+            self.primary_host.ip(f"addr add {PRIMARY_HOST}/24 dev cross")
+            self.secondary_host.ip(f"addr add {SECONDARY_HOST}/24 dev cross")
+            self._stack = stack.pop_all()
+        try:
+            self._start()
+            self._form()
+        except BaseException:
+            self._tell()
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if kind is not None:
+            self._tell()
+        self._stack.close()
+
+    def _tell(self) -> None:
+        for path in (*self.folder.glob("*.log"), *self.folder.glob("*.serial")):
+            print(f"--- {path.name}\n{path.read_text(errors='replace')[-6000:]}")
+
+    # how it is made
+
+    def _start(self) -> None:
+        """First who listens, then who connects."""
+        if self._arrangement.colo is not None:
+            self.start_colo()
+        self.primary = self._start_qemu("primary", self._arrangement.primary.split())
+        incoming = ["-incoming", self._migration]
+        self.secondary = self._start_qemu("secondary", [*self._arrangement.secondary.split(), *incoming])
+        self.primary.wait_ready()
+
+    def start_colo(self) -> None:
+        """``twistd colo`` with the comparer."""
+        words = f"{self._arrangement.colo}".rstrip() + self._compare
+        self.colo = self._stack.enter_context(Colo(words.split(), self.folder, namespace=self.primary_host.name))
+
+    def _start_qemu(self, name: str, arguments: list[str]) -> GuestQEMU:
+        host = self.primary_host if name == "primary" else self.secondary_host
+        qemu = GuestQEMU(name, host, self._files, arguments, self.folder)
+        self._stack.enter_context(qemu)
+        self.switch.take(name, host)
+        self.switch.ip(f"link set {name} master lan")
+        return qemu
+
+    def _form(self) -> None:
+        """The documented steps, with the guest standing still (see shim.c) while its memory is copied."""
+        for qemu in (self.secondary, self.primary):
+            qemu.allow_colo()
+        parameters = {"x-checkpoint-delay": self._delay, "max-bandwidth": 1 << 40}
+        self.primary.qmp.execute("migrate-set-parameters", parameters)
+        self.primary.qmp.execute("stop", {})
+        self.primary.qmp.execute("migrate", {"uri": self._migration})
+        for qemu in (self.primary, self.secondary):
+            wait_until(lambda: qemu.migration() == "colo", f"COLO in the {qemu.name}: {qemu.migration()}")  # noqa: B023
+        self.primary.qmp.wait_for("RESUME")
+
+    # what it is asked for
+
+    def checkpoint(self) -> Checkpoint:
+        """Have one made, and wait until it is."""
+        qmp = self.primary.qmp
+        before = len(qmp.named("RESUME"))
+        asked = time.time()
+        qmp.execute("migrate-set-parameters", {"x-checkpoint-delay": self._delay})
+        resumed = qmp.wait_for("RESUME", before + 1)
+        returned = time.time()
+        stopped = qmp.named("STOP")[-1]
+        return Checkpoint(asked, when(stopped), when(resumed), returned)
+
+    def checkpoints(self) -> int:
+        """How many were made by now, as far as the primary has told."""
+        self.primary.qmp.execute("query-status", {})  # events come before its answer
+        return len(self.primary.qmp.named("RESUME"))
+
+    def visit(self, kind: str, *numbers: object, timeout: float = 300) -> Visit:
+        """Run the client to its end."""
+        words = [sys.executable, str(CLIENT_PROGRAM), kind, GUEST, *map(str, numbers)]
+        return Visit(**json.loads(self.client.run(*words, timeout=timeout)))
+
+    def visiting(self, kind: str, *numbers: object) -> Process:
+        """The same while a test does something else."""
+        words = [sys.executable, str(CLIENT_PROGRAM), kind, GUEST, *map(str, numbers)]
+        return Process(self.client.words(*words), self.folder / f"{kind}.client")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Its moments, by the wall clock: STOP and RESUME are QEMU's own word, ``returned`` is when that was heard."""
+
+    asked: float
+    stopped: float
+    resumed: float
+    returned: float
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What client.py prints."""
+
+    seconds: list[float]
+    wrong: list[str]
+    said: list[str]
+
+    @property
+    def median_ms(self) -> float:
+        return statistics.median(self.seconds) * 1000
+
+    @property
+    def worst_ms(self) -> float:
+        return max(self.seconds) * 1000
+
+    def mbit_s(self, size: int) -> float:
+        """Where each request is for so many bytes."""
+        return size * 8 * len(self.seconds) / sum(self.seconds) / 1e6
+
+
+def when(event: dict[str, Any]) -> float:
+    """The event's own timestamp, in seconds of the wall clock."""
+    stamp = event["timestamp"]
+    return float(stamp["seconds"] + stamp["microseconds"] / 1e6)
