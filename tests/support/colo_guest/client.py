@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from body import BODY  # type: ignore[import-not-found]  # in the folder of this program
 
-PATIENCE = 30.0
+PATIENCE = 20.0
 ECHO, DIFFERENT, SINK, SOURCE, HTTP, HTTP_UNDATED = 7, 9, 10, 19, 80, 81
 
 
