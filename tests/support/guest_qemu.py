@@ -12,7 +12,7 @@ from tests.support.colo_guest.build import GuestFiles
 from tests.support.namespaces import Host, need, run
 from tests.support.processes import Process, wait_until
 from tests.support.qemu import PROGRAM, QMP
-from tests.support.traffic import CLIENT, GUEST, GUEST_MAC, NO_SCRIPTS
+from tests.support.traffic import CLIENT, GUEST, GUEST_MAC
 
 MEMORY = 128  # MB
 BOOTING = 60.0  # seconds; 5 on an idle machine
@@ -28,12 +28,14 @@ def need_qemu_72() -> None:
 
 class GuestQEMU(Process):
     """
-    A QEMU in a host, with netdev hn0 (a TAP of its own name) and these arguments; its QMP is up once the context is.
+    A QEMU in a host, with these properties of netdev hn0 and these arguments; its QMP is up once the context is.
 
     ``control`` is a second QMP socket, for whoever drives it besides the test: each serves one client at a time.
     """
 
-    def __init__(self, name: str, host: Host, files: GuestFiles, arguments: list[str], folder: Path) -> None:
+    def __init__(
+        self, name: str, host: Host, files: GuestFiles, netdev: str, arguments: list[str], folder: Path
+    ) -> None:
         self.name = name
         self.host = host
         self.serial = folder / f"{name}.serial"
@@ -45,8 +47,8 @@ class GuestQEMU(Process):
         line = ["-append", f"console=ttyS0 quiet panic=-1 address={GUEST}/24 client={CLIENT}"]
         monitors = [f"-qmp unix:{path},server=on,wait=off" for path in (self._qmp_path, self.control)]
         # e1000 has no vnet header, with which QEMU's own comparer would have to be told more
-        netdev = f"-netdev tap,id=hn0,ifname={name},{NO_SCRIPTS} -device e1000,id=e0,netdev=hn0,mac={GUEST_MAC}"
-        words = [*machine, *shown, *kernel, *line, *" ".join([*monitors, netdev]).split(), *arguments]
+        device = f"-netdev {netdev},id=hn0 -device e1000,id=e0,netdev=hn0,mac={GUEST_MAC}"
+        words = [*machine, *shown, *kernel, *line, *" ".join([*monitors, device]).split(), *arguments]
         super().__init__(host.words("env", f"LD_PRELOAD={files.shim}", PROGRAM, *words), folder / f"{name}.log")
 
     def __enter__(self) -> GuestQEMU:

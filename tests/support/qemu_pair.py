@@ -1,7 +1,7 @@
 """
-Two real QEMUs under COLO, and a client: the comparer inside the primary's QEMU, or outside, in ``twistd colo``.
+Two real QEMUs under COLO, and a client: their proxy inside them, or outside, in ``twistd colo``.
 
-A switch joins the client and both QEMUs' TAPs; a cable the two hosts, for what goes between them.
+A switch joins the client and both sides' TAPs; a cable the two hosts, for what goes between them.
 """
 
 from __future__ import annotations
@@ -20,63 +20,94 @@ from tests.support.colo_guest.build import GuestFiles
 from tests.support.guest_qemu import GuestQEMU
 from tests.support.namespaces import Hosts
 from tests.support.processes import Colo, Process, wait_until
-from tests.support.traffic import CLIENT, GUEST, GUEST_MAC
+from tests.support.traffic import CLIENT, GUEST, GUEST_MAC, NO_SCRIPTS
 
 PRIMARY_HOST, SECONDARY_HOST = "10.22.1.2", "10.22.1.3"
 CLIENT_PROGRAM = Path(__file__).with_name("colo_guest") / "client.py"
 SELDOM = 3_600_000  # ms between checkpoints: in a test's time, none by itself
 
-_SECONDARY = f"""
-    -chardev socket,id=red0,host={PRIMARY_HOST},port=9003,reconnect=1
-    -chardev socket,id=red1,host={PRIMARY_HOST},port=9004,reconnect=1
-    -object filter-redirector,id=f1,netdev=hn0,queue=tx,indev=red0
-    -object filter-redirector,id=f2,netdev=hn0,queue=rx,outdev=red1
-    -object filter-rewriter,id=rew0,netdev=hn0,queue=all
-"""
-_MIRROR = f"""
-    -chardev socket,id=mirror0,host={PRIMARY_HOST},port=9003,server=on,wait=off
+_MIRROR0 = f"-chardev socket,id=mirror0,host={PRIMARY_HOST},port=9003,server=on,wait=off"
+_COMPARE1 = f"-chardev socket,id=compare1,host={PRIMARY_HOST},port=9004,server=on,wait=off"
+_FILTERS = """
     -object filter-mirror,id=m0,netdev=hn0,queue=tx,outdev=mirror0
-"""
-_REDIRECTORS = """
     -object filter-redirector,id=redire0,netdev=hn0,queue=rx,indev=compare_out
     -object filter-redirector,id=redire1,netdev=hn0,queue=rx,outdev=compare0
 """
 _COMPARE = "-object colo-compare,id=comp0,primary_in=compare0-0,secondary_in=compare1,outdev=compare_out0"
-_COMPARE1 = f"-chardev socket,id=compare1,host={PRIMARY_HOST},port=9004,server=on,wait=off"
+_RED = f"""
+    -chardev socket,id=red0,host={PRIMARY_HOST},port=9003,reconnect=1
+    -chardev socket,id=red1,host={PRIMARY_HOST},port=9004,reconnect=1
+"""
+_SECONDARY_FILTERS = """
+    -object filter-redirector,id=f1,netdev=hn0,queue=tx,indev=red0
+    -object filter-redirector,id=f2,netdev=hn0,queue=rx,outdev=red1
+    -object filter-rewriter,id=rew0,netdev=hn0,queue=all
+"""
+_BEHIND = f"""
+    -netdev tap,id=hn0,ifname={{name}},{NO_SCRIPTS},vnet_hdr=off
+    -netdev stream,id=g0,server=off,addr.type=unix,addr.path={{name}}.guest,reconnect=1
+    -device e1000,id=e0,netdev=hn0,guest=g0
+"""
 
 
 @dataclass(frozen=True)
 class Arrangement:
-    """Who compares: the words that the QEMUs get, and ``twistd colo`` at the primary's, if there is one."""
+    """
+    Who does what: the words that the QEMUs get, and each side's ``twistd colo``, where there is one.
 
-    primary: str
-    secondary: str = _SECONDARY
-    colo: str | None = None
+    ``netdev`` is QEMU's hn0; {name} stands for the side's. The primary's colo-compare is the last of its words.
+    """
+
+    primary: str = ""
+    secondary: str = ""
+    primary_colo: str | None = None
+    secondary_colo: str | None = None
+    netdev: str = f"tap,ifname={{name}},{NO_SCRIPTS}"
 
 
 INSIDE = Arrangement(
-    f"""
-    {_MIRROR} {_COMPARE1}
+    primary=f"""
+    {_MIRROR0} {_COMPARE1}
     -chardev socket,id=compare0,path=compare0,server=on,wait=off -chardev socket,id=compare0-0,path=compare0
     -chardev socket,id=compare_out,path=compare_out,server=on,wait=off -chardev socket,id=compare_out0,path=compare_out
-    {_REDIRECTORS} -object iothread,id=iothread1 {_COMPARE},iothread=iothread1
-    """
+    {_FILTERS} -object iothread,id=iothread1 {_COMPARE},iothread=iothread1
+    """,
+    secondary=_RED + _SECONDARY_FILTERS,
 )
-"""As QEMU's document has it."""
+"""All inside QEMU, as its document has it."""
 
 OUTSIDE = Arrangement(
-    f"""
-    {_MIRROR}
+    primary=f"""
+    {_MIRROR0}
     -chardev socket,id=compare0,path=compare0,reconnect=1 -chardev socket,id=compare_out,path=compare_out,reconnect=1
-    {_REDIRECTORS}
+    {_FILTERS}
     """,
-    colo=f"""
+    secondary=_RED + _SECONDARY_FILTERS,
+    primary_colo=f"""
     {_COMPARE1}
     -chardev socket,id=compare0-0,path=compare0,server=on,wait=off
     -chardev socket,id=compare_out0,path=compare_out,server=on,wait=off
     {_COMPARE}
     """,
 )
+"""Filters and rewriter inside QEMU, the comparer in the primary's ``twistd colo``."""
+
+BEHIND = Arrangement(
+    primary_colo=f"""
+    {_BEHIND} {_MIRROR0} {_COMPARE1}
+    -chardev socket,id=peer0,host={PRIMARY_HOST},port=9005,server=on,wait=off
+    -chardev pair,id=compare0,peer=compare0-0 -chardev pair,id=compare_out,peer=compare_out0
+    {_FILTERS} -object colo-peer,id=cp0,chardev=peer0,role=primary {_COMPARE}
+    """,
+    secondary_colo=f"""
+    {_BEHIND} {_RED}
+    -chardev socket,id=peer0,host={PRIMARY_HOST},port=9005,reconnect=1
+    -object filter-drop,id=gate0,netdev=hn0,queue=tx {_SECONDARY_FILTERS}
+    -object colo-peer,id=cp0,chardev=peer0,role=secondary
+    """,
+    netdev="stream,server=on,addr.type=unix,addr.path={name}.guest",
+)
+"""The QEMUs are mere guests, each behind a ``twistd colo`` with all filters. QEMU listens: 7.2 never connects again."""
 
 
 class QEMUPair:
@@ -84,7 +115,8 @@ class QEMUPair:
 
     primary: GuestQEMU
     secondary: GuestQEMU
-    colo: Colo | None = None
+    primary_colo: Colo | None = None
+    secondary_colo: Colo | None = None
 
     def __init__(
         self,
@@ -94,35 +126,37 @@ class QEMUPair:
         *,
         delay: int = SELDOM,
         compare: str = "",
+        more_secondary: str = "",
         over_tcp: bool = False,
     ) -> None:
         """
         @param delay: x-checkpoint-delay, in ms.
-        @param compare: more words for ``twistd colo``; those that begin with a comma are colo-compare's.
+        @param compare: more words for the primary's ``twistd colo``; what begins with a comma is colo-compare's.
+        @param more_secondary: more words for the secondary's.
         @param over_tcp: the migration goes from host to host over TCP, not by a unix socket.
         """
         self.folder = folder
         self._files = files
         self._arrangement = arrangement
         self._delay = delay
-        self._compare = compare
+        self._more = {"primary": compare, "secondary": more_secondary}
         self._migration = f"tcp:{SECONDARY_HOST}:9998" if over_tcp else f"unix:{folder}/migration"
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> QEMUPair:
         with contextlib.ExitStack() as stack:
             hosts = stack.enter_context(Hosts())
-            self.switch, self.client, *others = map(hosts.add, ("sw", "c", "p", "s"))
-            self.primary_host, self.secondary_host = others
+            self.switch, self.client, primary, secondary = map(hosts.add, ("sw", "c", "p", "s"))
+            self._hosts = {"primary": primary, "secondary": secondary}
             hosts.bridge(self.switch, "lan")
             hosts.cable(self.client, "lan", self.switch, "client")
             self.switch.ip("link set client master lan")
             self.client.ip(f"addr add {CLIENT}/24 dev lan")
             # a question that the guest didn't hear, as its link was not up yet, would leave a failed entry
             self.client.ip(f"neigh replace {GUEST} lladdr {GUEST_MAC} dev lan nud permanent")
-            hosts.cable(self.primary_host, "cross", self.secondary_host, "cross")
-            self.primary_host.ip(f"addr add {PRIMARY_HOST}/24 dev cross")
-            self.secondary_host.ip(f"addr add {SECONDARY_HOST}/24 dev cross")
+            hosts.cable(primary, "cross", secondary, "cross")
+            primary.ip(f"addr add {PRIMARY_HOST}/24 dev cross")
+            secondary.ip(f"addr add {SECONDARY_HOST}/24 dev cross")
             self._stack = stack.pop_all()
         try:
             self._start()
@@ -145,26 +179,30 @@ class QEMUPair:
     # how it is made
 
     def _start(self) -> None:
-        """First who listens, then who connects."""
-        if self._arrangement.colo is not None:
-            self.start_colo()
-        self.primary = self._start_qemu("primary", self._arrangement.primary.split())
+        """Who listens first: with QEMU's sockets that have no reconnect, it would be the only order that works."""
         incoming = ["-incoming", self._migration]
+        self.primary_colo = self.start_colo("primary")
+        self.primary = self._start_qemu("primary", self._arrangement.primary.split())
+        self.secondary_colo = self.start_colo("secondary")
         self.secondary = self._start_qemu("secondary", [*self._arrangement.secondary.split(), *incoming])
+        for name, host in self._hosts.items():
+            self.switch.take(name, host)
+            self.switch.ip(f"link set {name} master lan")
         self.primary.wait_ready()
 
-    def start_colo(self) -> None:
-        """``twistd colo`` with the comparer."""
-        words = f"{self._arrangement.colo}".rstrip() + self._compare
-        self.colo = self._stack.enter_context(Colo(words.split(), self.folder, namespace=self.primary_host.name))
+    def start_colo(self, name: str) -> Colo | None:
+        """A side's ``twistd colo``, if it has one."""
+        words = {"primary": self._arrangement.primary_colo, "secondary": self._arrangement.secondary_colo}[name]
+        if words is None:
+            return None
+        text = words.format(name=name).rstrip() + self._more[name]
+        return self._stack.enter_context(Colo(text.split(), self.folder, f"{name}-colo", self._hosts[name].name))
 
     def _start_qemu(self, name: str, arguments: list[str]) -> GuestQEMU:
-        host = self.primary_host if name == "primary" else self.secondary_host
-        qemu = GuestQEMU(name, host, self._files, arguments, self.folder)
-        self._stack.enter_context(qemu)
-        self.switch.take(name, host)
-        self.switch.ip(f"link set {name} master lan")
-        return qemu
+        netdev = self._arrangement.netdev.format(name=name)
+        return self._stack.enter_context(
+            GuestQEMU(name, self._hosts[name], self._files, netdev, arguments, self.folder)
+        )
 
     def _form(self) -> None:
         """The documented steps, with the guest standing still (see shim.c) while its memory is copied."""
