@@ -34,8 +34,18 @@ class GuestQEMU(Process):
     """
 
     def __init__(
-        self, name: str, host: Host, files: GuestFiles, netdev: str, arguments: list[str], folder: Path
+        self,
+        name: str,
+        host: Host,
+        files: GuestFiles,
+        netdev: str,
+        arguments: list[str],
+        folder: Path,
+        kernel_words: str = "",
     ) -> None:
+        """
+        @param kernel_words: more for the kernel's command line, see ``init``.
+        """
         self.name = name
         self.host = host
         self.serial = folder / f"{name}.serial"
@@ -44,7 +54,7 @@ class GuestQEMU(Process):
         machine = ["-machine", "pc", "-accel", "tcg", "-smp", "1", "-m", str(MEMORY), "-nodefaults", "-no-reboot"]
         shown = ["-name", name, "-display", "none", "-serial", f"file:{self.serial}"]
         kernel = ["-kernel", str(files.kernel), "-initrd", str(files.initrd)]
-        line = ["-append", f"console=ttyS0 quiet panic=-1 address={GUEST}/24 client={CLIENT}"]
+        line = ["-append", f"console=ttyS0 quiet panic=-1 address={GUEST}/24 client={CLIENT} {kernel_words}"]
         monitors = [f"-qmp unix:{path},server=on,wait=off" for path in (self._qmp_path, self.control)]
         # e1000 has no vnet header, with which QEMU's own comparer would have to be told more
         device = f"-netdev {netdev},id=hn0 -device e1000,id=e0,netdev=hn0,mac={GUEST_MAC}"

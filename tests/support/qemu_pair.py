@@ -128,12 +128,14 @@ class QEMUPair:
         compare: str = "",
         more_secondary: str = "",
         over_tcp: bool = False,
+        own_secrets: bool = False,
     ) -> None:
         """
         @param delay: x-checkpoint-delay, in ms.
         @param compare: more words for the primary's ``twistd colo``; what begins with a comma is colo-compare's.
         @param more_secondary: more words for the secondary's.
         @param over_tcp: the migration goes from host to host over TCP, not by a unix socket.
+        @param own_secrets: the guests' sequence numbers and timestamps are unlike from the first connection on.
         """
         self.folder = folder
         self._files = files
@@ -141,6 +143,7 @@ class QEMUPair:
         self._delay = delay
         self._more = {"primary": compare, "secondary": more_secondary}
         self._migration = f"tcp:{SECONDARY_HOST}:9998" if over_tcp else f"unix:{folder}/migration"
+        self._kernel_words = "own_secrets" if own_secrets else ""
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> QEMUPair:
@@ -199,10 +202,10 @@ class QEMUPair:
         return self._stack.enter_context(Colo(text.split(), self.folder, f"{name}-colo", self._hosts[name].name))
 
     def _start_qemu(self, name: str, arguments: list[str]) -> GuestQEMU:
-        netdev = self._arrangement.netdev.format(name=name)
-        return self._stack.enter_context(
-            GuestQEMU(name, self._hosts[name], self._files, netdev, arguments, self.folder)
-        )
+        netdev, host = self._arrangement.netdev.format(name=name), self._hosts[name]
+        qemu = GuestQEMU(name, host, self._files, netdev, arguments, self.folder, self._kernel_words)
+        self._stack.enter_context(qemu)
+        return qemu
 
     def _form(self) -> None:
         """The documented steps, with the guest standing still (see shim.c) while its memory is copied."""
