@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# What the tests with guests of their own have built, for all clones (tests/support/colo_guest).
+GUESTS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/colo_twisted
+
 # The virtual environment runs the sources as they stand; beside them a compiled build of them, for PYTHONPATH.
 COMPILED := $(VENV)/compiled
 BUILT := $(COMPILED)/.built
@@ -66,4 +69,4 @@ $(BUILT): $(READY) $(SOURCES)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(GUESTS) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis

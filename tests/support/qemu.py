@@ -82,9 +82,14 @@ class QEMU(Process):
 
 
 class QMP:
-    """A client of QEMU's machine protocol: one command at a time, events passed over."""
+    """
+    A client of QEMU's machine protocol: one command at a time.
+
+    ``events`` has those that came while something was read.
+    """
 
     def __init__(self, path: Path) -> None:
+        self.events: list[dict[str, Any]] = []
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(PATIENCE)
         try:
@@ -106,14 +111,29 @@ class QMP:
         self._socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode())
         return self._next()
 
+    def wait_for(self, event: str, times: int = 1) -> dict[str, Any]:
+        """Until an event of that name has come so many times in all; the last of these."""
+        while len(known := self.named(event)) < times:
+            self._read()
+        return known[times - 1]
+
+    def named(self, *events: str) -> list[dict[str, Any]]:
+        """The events of these names that came by now."""
+        return [got for got in self.events if got["event"] in events]
+
     def _next(self) -> dict[str, Any]:
-        """What QEMU says that is no event: one (RESUME, while it starts) may even come before its greeting."""
-        while True:
-            line = self._lines.readline()
-            assert line, "QEMU closed its QMP socket"
-            said: dict[str, Any] = json.loads(line)
-            if "event" not in said:
-                return said
+        """What is no event: one of those (RESUME, while it starts) may even come before QEMU's greeting."""
+        while "event" in (said := self._read()):
+            pass
+        return said
+
+    def _read(self) -> dict[str, Any]:
+        line = self._lines.readline()
+        assert line, "QEMU has closed the QMP connection"
+        message: dict[str, Any] = json.loads(line)
+        if "event" in message:
+            self.events.append(message)
+        return message
 
     def close(self) -> None:
         self._lines.close()
