@@ -31,6 +31,7 @@ from colo_twisted.netfilter.redirector import REDIRECTOR
 from colo_twisted.netfilter.rewriter import REWRITER
 from colo_twisted.options.declare import ObjectType
 from colo_twisted.options.errors import OptionError, UnknownType
+from colo_twisted.qemu.colo_qemu import COLO_QEMU
 
 _NOT_HERE = {
     "filter-replay": "record and replay is QEMU's own",
@@ -54,6 +55,7 @@ _OURS: dict[str, tuple[ObjectType, ...]] = {
         COLO_PASSTHROUGH,
         COLO_PEER,
         CHECKPOINT_COMMAND,
+        COLO_QEMU,
         IOTHREAD,
     ),
 }

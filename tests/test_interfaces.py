@@ -20,7 +20,9 @@ from colo_twisted.interfaces import (
     ICheckpointer,
     IColoPeer,
     IComparer,
+    ICopy,
     IFilter,
+    IHypervisor,
     IMachine,
     INetdev,
     IObject,
@@ -39,6 +41,8 @@ from colo_twisted.netfilter.dump import FilterDump
 from colo_twisted.netfilter.mirror import FilterMirror
 from colo_twisted.netfilter.redirector import FilterRedirector
 from colo_twisted.netfilter.rewriter import FilterRewriter
+from colo_twisted.qemu.primary import PrimaryQEMU
+from colo_twisted.qemu.secondary import SecondaryQEMU
 from tests.support.fakes import FakeChain, FakeChardev, FakeMachine, FakeNetdev
 from tests.support.wires import RecordingRewriter
 
@@ -54,7 +58,9 @@ from tests.support.wires import RecordingRewriter
         ),
         *((IChain, chain) for chain in (Chain, FakeChain)),
         *((IMachine, machine) for machine in (Machine, FakeMachine)),
-        *((ICheckpointer, made) for made in (CheckpointCommand, XenCheckpointer)),
+        *((ICheckpointer, made) for made in (CheckpointCommand, XenCheckpointer, PrimaryQEMU)),
+        (IHypervisor, PrimaryQEMU),
+        (ICopy, SecondaryQEMU),
         (IColoPeer, ColoPeer),
         (IComparer, ColoCompare),
         *((ICheckpointed, made) for made in (FilterRewriter, RecordingRewriter)),

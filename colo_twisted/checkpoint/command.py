@@ -58,6 +58,8 @@ class CheckpointCommand:
         self.id = properties.id
         self.counters: CheckpointCommandCounters = CheckpointCommandCounters()
         self.unasked: Callable[[], None] = lambda: None  # a program that isn't run makes none
+        self.wanted: Callable[[str], None] = lambda reason: None
+        self.halts: Callable[[], None] = lambda: None
         self._report = Reporter(f"checkpoint-command {self.id}")
         self._program = program.Program(
             machine.reactor, properties.command, properties.timeout / 1000, frozenset(OUTCOMES), self._report

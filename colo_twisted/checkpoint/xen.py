@@ -118,6 +118,8 @@ class XenCheckpointer:
         self.id = chardev.id
         self.counters: XenCounters = XenCounters()
         self.unasked: Callable[[], None] = lambda: None
+        self.wanted: Callable[[str], None] = lambda reason: None
+        self.halts: Callable[[], None] = lambda: None
         self._chardev = chardev
         self._repeat = repeat
         self._report = report

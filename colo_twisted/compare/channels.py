@@ -12,7 +12,7 @@ SILENT_DIVERGENCES = 2  # of flows that it has left waiting meanwhile
 
 
 class Channel(Protocol):
-    """A chardev, or a colo-peer."""
+    """A chardev, a colo-peer, or a QEMU under COLO, which says in ``why_not`` why it isn't."""
 
     @property
     def connected(self) -> bool: ...
@@ -68,7 +68,10 @@ class Channels:
         down = [name for name, connected in self._own_rows() + self._mirrors.on() if not connected]
         if "secondary_in" in down:
             self._silent = False
-        words = [_not_connected(down)] if down else []
+        whys = {name: why for name, made in self._channels.items() if (why := getattr(made, "why_not", None))}
+        unexplained = [name for name in down if name not in whys]
+        words = [_not_connected(unexplained)] if unexplained else []
+        words += [f"{name}: {whys[name]}" for name in down if name in whys]
         words += ["secondary_in is silent"] if self._silent else []
         staged = not words and self._mirrors.are_off
         words += [self._mirrors.why_none] if self._mirrors.why_none else []

@@ -87,12 +87,16 @@ class Checkpoints:
         self._taken_at = 0.0
         self._again: str | None = None  # why another one is needed
         self._made_at: int | None = None  # the mark of one that the other side made, and that has not been used
+        self._halted_at: int | None = None  # the mark of when the primary's guest came to stand still for one
+        self._asked_since = False  # somebody has, since then
         self._stopped = False
         self._later = Countdown(reactor)  # the next one: min_interval forbids it until then
         self._deadline = Countdown(reactor)
         self._repeating = Countdown(reactor)
         if checkpointer is not None:
             checkpointer.unasked = self._unasked
+            checkpointer.halts = self._halted
+            checkpointer.wanted = self._wanted
         if peer is not None:
             peer.watchers.append(self._peer_changed)
 
@@ -117,7 +121,8 @@ class Checkpoints:
     def _let_parts_go(self) -> None:
         """Hear nothing more of the checkpointer and the peer, which may outlive this."""
         if self._checkpointer is not None and self._checkpointer.unasked == self._unasked:
-            self._checkpointer.unasked = lambda: None
+            self._checkpointer.unasked = self._checkpointer.halts = lambda: None
+            self._checkpointer.wanted = lambda reason: None
         if self._peer is not None:
             self._peer.watchers.remove(self._peer_changed)
 
@@ -160,6 +165,7 @@ class Checkpoints:
         if self._stopped:
             return number
         self.counters.requested += 1
+        self._asked_since = True
         self._hooks.requested(reason)
         if self.phase is not Phase.IDLE:
             self._again = reason
@@ -170,7 +176,8 @@ class Checkpoints:
     @property
     def _settles_all_by_now(self) -> bool:
         """Whether the one under way makes another one needless: see _move_mark."""
-        to_be_marked = self.phase in (Phase.BEGINNING, Phase.MAKING) and self._made_at is None
+        is_marked = self._made_at is not None or self._halted_at is not None
+        to_be_marked = self.phase in (Phase.BEGINNING, Phase.MAKING) and not is_marked
         return to_be_marked and self._checkpointer is not None and self._checkpointer.pauses_primary
 
     def _ask(self, reason: str) -> None:
@@ -263,13 +270,27 @@ class Checkpoints:
             self._send()
 
     def _move_mark(self) -> None:
-        """Where the primary's guest stands still, all that it has sent by now is settled, later requests' too."""
+        """Where the primary's guest stands still, all that it sent before is settled, later requests' too."""
         assert self._checkpointer is not None
         if self._made_at is not None:
             self._mark, self._made_at = self._made_at, None
         elif self._checkpointer.pauses_primary:
-            self._mark = self._hooks.mark()
-            self._again = None
+            self._mark = self._mark_of_halt()
+
+    def _halted(self) -> None:
+        """It stands still: perhaps for a checkpoint."""
+        self._halted_at = self._hooks.mark_all()
+        self._asked_since = False
+
+    def _mark_of_halt(self) -> int:
+        """Where it came to stand still for the one that is made; what was asked for before is in that."""
+        mark, self._halted_at = self._halted_at, None
+        if mark is None:
+            mark = self._hooks.mark()
+        elif self._asked_since:
+            return mark
+        self._again = None
+        return mark
 
     def _done(self) -> None:
         self._leave()
@@ -354,13 +375,18 @@ class Checkpoints:
     # one that the other side makes
 
     def _unasked(self) -> None:
-        """Xen has made one: its primary stands still now."""
+        """One was made: the primary stands still now (Xen), or did so just before (QEMU)."""
         self.counters.unasked += 1
-        self._made_at = self._hooks.mark()
-        self._again = None  # what was asked for is in it
-        self._later.end()
+        self._made_at = self._mark_of_halt()
+        if self._again is None:
+            self._later.end()
         if self.phase is Phase.IDLE:
             self._take_unasked()
+
+    def _wanted(self, reason: str) -> None:
+        """The checkpointer knows why one is needed."""
+        if not self._stopped:
+            self.request(reason)
 
     def _take_unasked(self) -> None:
         assert self._made_at is not None

@@ -27,7 +27,17 @@ from colo_twisted.compare.passage import Passage
 from colo_twisted.compare.properties import CompareProperties
 from colo_twisted.compare.steps import Steps
 from colo_twisted.failover.standing import Standing
-from colo_twisted.interfaces import FrontEnd, IChangeable, IChardev, IComparer, IMachine, IRetiring, IUser, IWay
+from colo_twisted.interfaces import (
+    FrontEnd,
+    IChangeable,
+    IChardev,
+    IComparer,
+    IHypervisor,
+    IMachine,
+    IRetiring,
+    IUser,
+    IWay,
+)
 from colo_twisted.options.declare import ObjectType
 from colo_twisted.options.errors import OptionError, StartError
 from colo_twisted.packets.batch import Batch
@@ -68,6 +78,7 @@ class ColoCompare:
         self._owner = f"colo-compare '{self.id}'"
         self._mirrors = Mirrors(machine, self._look)
         self._late_peers = LatePeers(machine, self.id, self.report)
+        self._hypervisor: IHypervisor | None = None
         self._wire(properties, machine)
         self._attach_all(properties)
 
@@ -93,7 +104,8 @@ class ColoCompare:
         """A pair's end says at once that it is up."""
         self._xen = self._attach_xen(properties)
         self._passage.outdev = self._attach(properties.outdev, None)
-        self._channels.add("primary_in", self._attach(properties.primary_in, self._passage.receive_primary))
+        self._passage.primary_in = self._attach(properties.primary_in, self._passage.receive_primary)
+        self._channels.add("primary_in", self._passage.primary_in)
         self._channels.add("secondary_in", self._attach(properties.secondary_in, self._passage.receive_secondary))
         self._channels.add("outdev", self._passage.outdev)
 
@@ -127,6 +139,10 @@ class ColoCompare:
             self.comparer.flows.names = True
             self._channels.add("colo-peer", PeerChannel(peer))
             peer.watchers.append(self._heard)
+        if IHypervisor.providedBy(checkpointer):
+            self._channels.add(f"colo-qemu '{checkpointer.id}'", checkpointer)
+            checkpointer.watchers.append(self._heard_of_guest)
+            self._hypervisor = checkpointer
         self._steps.begin(properties, checkpointer, self.report)
         self.counters.checkpoints = self._steps.checkpoints
         self._mirrors.look()
@@ -148,6 +164,8 @@ class ColoCompare:
         self._passage.end()
         self._mirrors.leave()
         self._machine.object_watchers.remove(self._objects_changed)
+        if self._hypervisor is not None:
+            self._hypervisor.watchers.remove(self._heard_of_guest)
         if self.following.peer is not None:
             self.following.peer.watchers.remove(self._heard)
             self.following.peer.gate_watchers.remove(self._gate_changed)
@@ -283,6 +301,9 @@ class ColoCompare:
         """The colo-peer's connection has come or gone."""
         if is_there:
             self.following.peer_came()
+        self._look()
+
+    def _heard_of_guest(self, _: bool) -> None:
         self._look()
 
     def _look(self) -> None:

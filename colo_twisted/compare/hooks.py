@@ -31,6 +31,7 @@ class Hooks:
     What the comparer does at each step.
 
     @ivar mark: gives a mark behind all that has come from the primary by now.
+    @ivar mark_all: the same, of all that the primary has sent by now: what stands in the kernel's queues is read first.
     @ivar ignore_secondary: forget what has come from the secondary, drop what comes until the marker with this nonce.
     @ivar heed_secondary: take what comes from the secondary again: no marker will come.
     @ivar flush: what stands before a mark is settled: it goes.
@@ -43,6 +44,7 @@ class Hooks:
     """
 
     mark: Callable[[], int]
+    mark_all: Callable[[], int]
     ignore_secondary: Callable[[bytes], None]
     heed_secondary: Callable[[], None]
     flush: Callable[[int], None]

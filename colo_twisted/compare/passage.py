@@ -21,12 +21,13 @@ class Passage:
     """
     The way from primary_in to outdev.
 
-    @ivar outdev: where it ends; whoever makes this sets it before the first frame comes.
+    @ivar primary_in: where it begins, and outdev: where it ends; whoever makes this sets both before the first frame.
     @ivar peer: the colo-peer, which knows whether the guest may be heard; None without one.
     @ivar overhear: what the secondary's frames go through first.
     @ivar uncompared: whether the primary's frames pass as they come, and the secondary's are nothing to anybody.
     """
 
+    primary_in: IChardev
     outdev: IChardev
 
     def __init__(
@@ -80,6 +81,10 @@ class Passage:
         self._heard(now)
         self.send(self._comparer.receive_secondary(rest, now))
         self._heed(now)
+
+    def drain(self) -> None:
+        """Receive what the primary's guest has sent by now."""
+        self.primary_in.drain()
 
     def pour(self) -> None:
         """Send what was let go otherwise than by a packet."""

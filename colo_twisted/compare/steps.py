@@ -45,6 +45,7 @@ class Steps:
         @param tell: called when the replica's state may have changed.
         """
         self._id = id
+        self._machine = machine
         self._events = machine.events
         self._monotonic = machine.monotonic
         self._reactor: Any = machine.reactor
@@ -57,6 +58,7 @@ class Steps:
         self._retry_seconds = 0.0
         self._hooks = Hooks(
             comparer.mark,
+            self._mark_all,
             comparer.ignore_secondary,
             comparer.heed_secondary,
             self._flush,
@@ -105,6 +107,12 @@ class Steps:
         self.checkpoints.stop()
 
     # the steps
+
+    def _mark_all(self) -> int:
+        for _, _, chain in self._machine.guests():
+            chain.drain()
+        self._passage.drain()
+        return self._comparer.mark()
 
     def _requested(self, reason: str) -> None:
         self._events.emit(CheckpointRequested(self._id, reason))

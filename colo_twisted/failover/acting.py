@@ -45,7 +45,7 @@ class Acting:
         self._counters = counters
         self._report = report
         self._done: deque[int] = deque(maxlen=MOST_REMEMBERED)
-        self._refused: Message | None = None  # a PROTECT_NEW that was not answered, and may be yet
+        self._refused: Message | None = None  # a PROTECT_NEW or DONE that was not answered, and may be yet
 
     def forget(self, is_new: bool) -> None:
         """The primary is gone; ``is_new``: another process is there in its place, with numbers of its own."""
@@ -71,6 +71,8 @@ class Acting:
             answers = self._checkpoint(message)
         else:
             answers = message.number in self._done or self._do(message)
+        if message.type == Type.DONE and not answers and self._replica.is_checkpointing:
+            self._refused = message  # the guest's QEMU has its word in it
         if answers:
             self._counters.answered += 1
             self._say(Message(Type.ANSWER, message.number, answered=message.type))

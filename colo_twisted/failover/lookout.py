@@ -13,7 +13,7 @@ from colo_twisted.failover.messages import Message
 from colo_twisted.failover.properties import LEAST_BEATS, ColoPeerProperties
 from colo_twisted.failover.table import PRIMARY, SECONDARY
 from colo_twisted.failover.ways import Ways, unlike
-from colo_twisted.interfaces import IChardev, ICheckpointed, IMachine, IMirror
+from colo_twisted.interfaces import IChardev, ICheckpointed, ICopy, IMachine, IMirror
 from colo_twisted.link.addresses import UNIXAddress
 from colo_twisted.reporting import Reporter
 
@@ -154,6 +154,8 @@ class Lookout:
             return unlike
         if not self._is_there:
             return "guest-watch has not seen this side's guest"
+        if why := self._why_no_copy:
+            return why
         if not self._takes_over:
             return None
         if out := self._cables_out:
@@ -161,6 +163,14 @@ class Lookout:
         if self._role == SECONDARY and self._their_word is not None and not self._their_word.keeps:
             return "this side takes over by itself, so the primary must have a state-file: started anew, it would speak"
         return None
+
+    @property
+    def _why_no_copy(self) -> str | None:
+        """A secondary's QEMU that isn't under COLO has no copy of the primary's guest."""
+        if self._arbitration.arbiter.kept.role != SECONDARY:
+            return None
+        copies = self._machine.providers(ICopy)
+        return next((f"colo-qemu '{copy.id}': {copy.why_not}" for copy in copies if copy.why_not is not None), None)
 
     @property
     def is_mended(self) -> bool:

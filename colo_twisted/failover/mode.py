@@ -9,7 +9,7 @@ from typing import Any
 from colo_twisted.events import ColoExit, Event, Failover, ReplicaState, Shutdown
 from colo_twisted.failover.announce import Announcements, Announcing
 from colo_twisted.failover.state import StateError
-from colo_twisted.interfaces import ICheckpointed, IColoPeer, IComparer, IMachine
+from colo_twisted.interfaces import ICheckpointed, IColoPeer, IComparer, IHypervisor, IMachine
 from colo_twisted.netfilter.drop import FilterDrop
 from colo_twisted.netfilter.mirror import FilterMirror
 from colo_twisted.netfilter.redirector import FilterRedirector
@@ -142,6 +142,7 @@ class ColoMode:
             self._take_over()
         else:
             self._go_on(ALONE_BY_REQUEST, [peer for peer in self._peers if peer.role == PRIMARY])
+            self._tell_hypervisors()
             for comparer in self._machine.providers(IComparer):
                 comparer.run_alone(ALONE_BY_REQUEST)
         self._end(REQUEST)
@@ -158,7 +159,10 @@ class ColoMode:
 
     def _decided(self, reason: str) -> None:
         """A colo-peer has gone on by itself: its secondary takes over; a primary's comparer goes on as it is."""
-        if self._going_on or self.mode != SECONDARY:
+        if self._going_on:
+            return
+        if self.mode != SECONDARY:
+            self._tell_hypervisors()
             return
         self._speak(reason)
         self._end(ERROR)
@@ -187,6 +191,7 @@ class ColoMode:
 
     def _speak(self, reason: str) -> None:
         """All in one turn: no frame of the guest's or the network's passes in between."""
+        self._tell_hypervisors()  # first: the next checkpoint would make this guest the old primary's equal again
         self._why_taken_over = reason
         self._taken_over_at = self._machine.monotonic()
         barriers = list(self._barriers())
@@ -199,6 +204,10 @@ class ColoMode:
         self._report.warn(f"taken over: {reason}; the guest speaks to the network")
         if all(peer.announces for peer in self._secondary_peers()):
             self.announcements.announce(Announcing())
+
+    def _tell_hypervisors(self) -> None:
+        for made in self._machine.providers(IHypervisor):
+            made.go_on()
 
     @property
     def left_over(self) -> list[Any]:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from colo_twisted.checkpoint import program
 from colo_twisted.failover.acting import ACTS, Acting
 from colo_twisted.failover.arbiter import Policy
 from colo_twisted.failover.arbitration import MS, Arbitration
@@ -21,19 +20,17 @@ from colo_twisted.failover.asking import Asking
 from colo_twisted.failover.condition import TWO_SPEAK, Condition
 from colo_twisted.failover.lookout import Lookout
 from colo_twisted.failover.messages import MOST_ENTRIES, Message, Type
-from colo_twisted.failover.properties import ColoPeerProperties, warnings
-from colo_twisted.failover.replica import NEW_STATE, OLD_STATE, Replica
+from colo_twisted.failover.properties import ColoPeerProperties, state_program, warnings
+from colo_twisted.failover.replica import Replica
 from colo_twisted.failover.standing import Standing
 from colo_twisted.failover.state import StateError, StateFile
 from colo_twisted.failover.table import PRIMARY, SECONDARY, State
 from colo_twisted.failover.talk import ColoPeerCounters, Refusal, Talk
-from colo_twisted.interfaces import ICheckpointed, IColoPeer, IMachine, IRetiring
+from colo_twisted.interfaces import ICheckpointed, IColoPeer, ICopy, IMachine, IRetiring
 from colo_twisted.options.declare import ObjectType
 from colo_twisted.options.errors import StartError
 from colo_twisted.packets.sequence import Offsets
 from colo_twisted.reporting import Reporter
-
-STATE_SECONDS = 10.0  # what checkpoint-state may take
 
 
 @implementer(IColoPeer, IRetiring)
@@ -99,13 +96,19 @@ class ColoPeer:
         self._talk.attach()
 
     def _made_replica(self, properties: ColoPeerProperties, machine: IMachine) -> Replica:
-        asks = None
-        if properties.checkpoint_state is not None:
-            told = frozenset((OLD_STATE, NEW_STATE))
-            asks = program.Program(machine.reactor, properties.checkpoint_state, STATE_SECONDS, told, self._report)
         return Replica(
-            self._state, lambda: machine.providers(ICheckpointed), asks, self.counters, self._report, self._look
+            self._state,
+            lambda: machine.providers(ICheckpointed),
+            state_program(properties, machine, self._report),
+            lambda: next(iter(machine.providers(ICopy)), None),
+            self.counters,
+            self._report,
+            self._guest_changed,
         )
+
+    def _guest_changed(self) -> None:
+        self._acting.beat()
+        self._look()
 
     # how it stands
 

@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from colo_twisted.checkpoint import program
 from colo_twisted.failover import guest_watch
 from colo_twisted.failover.guest_watch import GuestWatched, Watched
+from colo_twisted.interfaces import IMachine
 from colo_twisted.link.properties import check_folder
 from colo_twisted.options.declare import Properties, prop
 from colo_twisted.options.errors import OptionError
 from colo_twisted.options.kinds import Boolean, Choice, Command, Duration, Reference, Text
+from colo_twisted.reporting import Reporter
 
+OLD_STATE, NEW_STATE = 10, 11
+"""What checkpoint-state= exits with; not 0, 1 or 2: what merely went wrong must not look like an answer."""
+STATE_SECONDS = 10.0
+"""What checkpoint-state= may take."""
 LEAST_BEATS = 3
 """A timeout is so many intervals at least: a beat, its answer, and one that was lost or late."""
 
@@ -100,6 +106,14 @@ class ColoPeerProperties(Properties):
 
     def claims(self) -> tuple[str, ...]:
         return () if self.state_file is None else (f"file {os.path.abspath(self.state_file)}",)
+
+
+def state_program(properties: ColoPeerProperties, machine: IMachine, report: Reporter) -> program.Program | None:
+    """What checkpoint-state= names."""
+    if properties.checkpoint_state is None:
+        return None
+    told = frozenset((OLD_STATE, NEW_STATE))
+    return program.Program(machine.reactor, properties.checkpoint_state, STATE_SECONDS, told, report)
 
 
 def warnings(properties: ColoPeerProperties) -> list[str]:

@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from colo_twisted.checkpoint.command import NUMBER_VARIABLE
 from colo_twisted.checkpoint.program import Program
-from colo_twisted.counters import Counters
+from colo_twisted.failover.phases import Phase, ReplicaCounters, Turn
+from colo_twisted.failover.properties import NEW_STATE, OLD_STATE
 from colo_twisted.failover.state import StateError, StateFile
+from colo_twisted.interfaces import ICopy
 from colo_twisted.packets.marker import marker_packet
 from colo_twisted.packets.sequence import Offsets
 from colo_twisted.reporting import Reporter
 
-# what checkpoint-state= says by its exit status; anything else: it doesn't know
-OLD_STATE, NEW_STATE = 10, 11  # not 0, 1 or 2: what merely went wrong must not look like an answer
-
 _REMEDY = "it must not take over before the next checkpoint: have one made, or start it anew from the primary's state"
-
-
-class Phase(enum.Enum):
-    """Where the checkpoint of the current number stands; all but ASKING are kept in the state file."""
-
-    NONE = "none"
-    BEGUN = "begun"  # the guest's traffic is stopped
-    ASKING = "asking"  # the same, and the primary was lost; checkpoint-state runs
-    DONE = "done"
-    ABORTED = "aborted"
-
-
-@dataclass
-class ReplicaCounters(Counters):
-    """Checkpoints as the secondary sees them."""
-
-    checkpoints_begun: int = 0
-    checkpoints_done: int = 0
-    checkpoints_aborted: int = 0
-    checkpoints_lost: int = 0  # the primary was lost between BEGIN and DONE
-    invalidated: int = 0  # times that it became invalid
-    ignored_numbers: int = 0  # messages of a checkpoint that isn't the current one
-    not_kept: int = 0  # messages not acted upon and not answered, as the state file could not be written
 
 
 class Replica:
@@ -60,6 +34,7 @@ class Replica:
         state: StateFile,
         parts: Callable[[], list[Any]],
         asks: Program | None,
+        copy: Callable[[], ICopy | None],
         counters: ReplicaCounters,
         report: Reporter,
         changed: Callable[[], None],
@@ -67,12 +42,16 @@ class Replica:
         """
         @param parts: gives what takes part in checkpoints: providers of ICheckpointed.
         @param asks: the program that says which state the guest is in, once the primary is lost.
+        @param copy: gives what says it of itself, if anything does.
         @param changed: called when its answer has changed something.
         """
         self.number = 0
         self.phase = Phase.NONE
         self.invalid: str | None = None
         self.followed = False
+        self.turn = Turn.OLD
+        self._before = Phase.NONE  # UNASKED
+        self._copy = copy
         self._nonce = b""
         self._state = state
         self._parts = parts
@@ -99,7 +78,10 @@ class Replica:
     def condition(self, connected: bool) -> tuple[str, str]:
         """The state as an operator reads it, and its reason; ``connected``: whether the primary is there."""
         if self.phase is Phase.ASKING:
-            return "checkpointing", f"the primary was lost during checkpoint {self.number}: asking checkpoint-state"
+            asked = "its QEMU" if self._asks is None else "checkpoint-state"
+            return "checkpointing", f"the primary was lost during checkpoint {self.number}: asking {asked}"
+        if self.phase is Phase.UNASKED:
+            return "checkpointing", "its QEMU makes one by itself"
         if self.phase is Phase.BEGUN:
             return "checkpointing", f"checkpoint {self.number}"
         if self.invalid is not None:
@@ -117,13 +99,16 @@ class Replica:
         if self.phase is Phase.BEGUN and number == self.number:
             return True
         invalid = self.invalid
-        if self.is_checkpointing:
+        was_unasked = self.phase is Phase.UNASKED
+        if self.is_checkpointing and not was_unasked:
             invalid = f"checkpoint {number} began before the end of checkpoint {self.number} was known"
         if not self._keep(number, Phase.BEGUN, invalid):
             return False
         if self._asks is not None:
             self._asks.cancel()
         self._nonce = nonce
+        if not was_unasked and self.turn is not Turn.CHANGING:
+            self.turn = Turn.OLD
         self._counters.checkpoints_begun += 1
         self._say(f"checkpoint {number} began: the guest's traffic is stopped")
         for part in self._parts():
@@ -131,12 +116,18 @@ class Replica:
         return True
 
     def done(self, number: int, offsets: Mapping[bytes, Offsets]) -> bool:
-        """Let traffic on: the guest equals the primary's."""
+        """
+        Let traffic on: the guest equals the primary's.
+
+        Not answered before its QEMU has said the same: an operator who stops the primary's and lets it go on again
+        makes no checkpoint, and the primary's QEMU may be heard first.
+        """
+        self._hear()
         if number == self.number and self.phase is Phase.DONE:
             return True
         if not self._is_under_way(number) or not self.has_parts:  # they may have been removed meanwhile
             return False
-        return self._end(offsets)
+        return (self._teller is None or self.turn is Turn.NEW) and self._end(offsets)
 
     def abort(self, number: int, unchanged: bool) -> bool:
         """Let traffic on if the guest is as it was, and that was valid."""
@@ -144,7 +135,11 @@ class Replica:
             return True
         if not self._is_under_way(number):
             return False
-        return self._abort(None if unchanged else f"checkpoint {number} failed")
+        self._hear()
+        if self._teller is not None and self.turn is Turn.NEW:
+            return self._end({})
+        is_known = self._teller is not None and self.turn is Turn.OLD
+        return self._abort(None if unchanged or is_known else f"checkpoint {number} failed")
 
     def unprotect(self, keys: Sequence[bytes] | None) -> bool:
         if keys is None:
@@ -186,15 +181,20 @@ class Replica:
     def primary_lost(self) -> None:
         """Find out which state the guest is in, if that isn't known."""
         self.followed = False
-        if self.phase is not Phase.BEGUN:
+        self._hear()
+        if self.phase is Phase.UNASKED and self.turn is Turn.NEW:
+            self.leave_unasked()
+        if self.phase not in (Phase.BEGUN, Phase.UNASKED):
             return
         self._counters.checkpoints_lost += 1
-        if self._asks is None:
+        if (teller := self._teller) is not None:
+            self._heed(teller)
+        elif self._asks is None:
             self._give_up(f"the primary was lost between BEGIN and DONE of checkpoint {self.number}")
-            return
-        self.phase = Phase.ASKING
-        self._say(f"the primary was lost during checkpoint {self.number}: asking checkpoint-state")
-        self._asks.run({NUMBER_VARIABLE: str(self.number)}).addCallback(self._told_state, self.number)
+        else:
+            self.phase = Phase.ASKING
+            self._say(f"the primary was lost during checkpoint {self.number}: asking checkpoint-state")
+            self._asks.run({NUMBER_VARIABLE: str(self.number)}).addCallback(self._told_state, self.number)
 
     def _told_state(self, status: int | None, number: int) -> None:
         assert self._asks is not None
@@ -209,6 +209,85 @@ class Replica:
         if not known:
             why = self._asks.why_not or f"exit status {status}"
             self._give_up(f"the primary was lost during checkpoint {number}, and checkpoint-state can't tell: {why}")
+        self._changed()
+
+    # its QEMU says what it does with the guest
+
+    @property
+    def _teller(self) -> ICopy | None:
+        """It, where it would say so."""
+        copy = self._copy()
+        return copy if copy is not None and copy.tells and self.turn is not Turn.UNKNOWN else None
+
+    def _hear(self) -> None:
+        """What its QEMU has said by now may still stand in the kernel's queue."""
+        if (teller := self._teller) is not None:
+            teller.hear()
+
+    def _heed(self, teller: ICopy) -> None:
+        """The primary is lost in the middle of a checkpoint: what it has said of the guest decides."""
+        if self.turn is Turn.CHANGING:
+            self.phase = Phase.ASKING
+            self._say("the primary was lost while the guest was being made anew: waiting for its QEMU's word")
+            teller.settle()
+        else:
+            self._settle(self.turn is Turn.NEW)
+
+    def _settle(self, is_new: bool) -> None:
+        """The primary is lost, and what has become of the guest is known."""
+        if not (self._end({}) if is_new else self._abort(None)):
+            self._give_up("what has become of the guest in a checkpoint could not be kept")
+
+    def guest_stopped(self) -> None:
+        """It stands still, to become another perhaps; all that it sent before has been received."""
+        self.turn = Turn.CHANGING
+        if not self.is_checkpointing:
+            self._before, self.phase = self.phase, Phase.UNASKED
+            for part in self._parts():
+                part.begin_checkpoint()
+            self._changed()
+
+    def guest_turned(self) -> None:
+        """It has become the primary's equal, and runs again."""
+        self.turn = Turn.NEW
+        for part in self._parts():
+            part.guest_turned()
+        if self.phase is Phase.ASKING:
+            self._settle(True)
+        self._changed()
+
+    def guest_kept(self) -> None:
+        """It stood still, and is as it was."""
+        if self.turn is not Turn.CHANGING:
+            return
+        self.turn = Turn.OLD
+        if self.phase is Phase.ASKING:
+            self._settle(False)
+        elif self.phase is Phase.UNASKED:
+            self.phase = self._before
+            for part in self._parts():
+                part.abort_checkpoint(self.invalid is None)
+        self._changed()
+
+    def guest_unknown(self, why: str) -> None:
+        """It stood still, and nobody will say what has become of it."""
+        if self.turn is not Turn.CHANGING:
+            return
+        self.turn = Turn.UNKNOWN
+        if self.phase in (Phase.ASKING, Phase.UNASKED):
+            self._give_up(f"it was being made anew, and {why}")
+        self._changed()
+
+    def leave_unasked(self) -> None:
+        """The primary says nothing of the checkpoint that the guest's QEMU has made: go on without its word."""
+        if self.phase is not Phase.UNASKED or self.turn is not Turn.NEW:
+            return
+        self._counters.unasked += 1
+        self.phase, self.turn = self._before, Turn.OLD
+        for part in self._parts():
+            part.end_checkpoint({}, None)
+        if self.invalid is not None:
+            self.shut()
         self._changed()
 
     def _give_up(self, why: str) -> None:
@@ -229,6 +308,7 @@ class Replica:
     def close(self) -> None:
         """Ask no more; what is not known stays so in the state file."""
         self.phase, phase = Phase.NONE, self.phase
+        self.turn = Turn.UNKNOWN
         if phase is Phase.ASKING and self._asks is not None:
             self._asks.cancel()
 
@@ -237,7 +317,7 @@ class Replica:
     @property
     def is_checkpointing(self) -> bool:
         """Whether the guest stands still for a checkpoint."""
-        return self.phase in (Phase.BEGUN, Phase.ASKING)
+        return self.phase in (Phase.UNASKED, Phase.BEGUN, Phase.ASKING)
 
     @property
     def why_not(self) -> str | None:
@@ -263,6 +343,7 @@ class Replica:
             return False
         self._counters.checkpoints_done += 1
         self._say(f"checkpoint {self.number} is done: the guest equals the primary's")
+        self.turn = Turn.OLD
         marker = marker_packet(self._nonce)
         for part in self._parts():
             part.end_checkpoint(offsets, marker)

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 from colo_twisted.failover.fence import FenceCounters
 from colo_twisted.failover.messages import Message, MessageError, Reader, Type, VersionError, encode
-from colo_twisted.failover.replica import ReplicaCounters
+from colo_twisted.failover.phases import ReplicaCounters
 from colo_twisted.interfaces import FrontEnd, IChardev
 from colo_twisted.packets.batch import Batch
 from colo_twisted.reporting import Reporter

@@ -8,7 +8,17 @@ netdev or a chardev sends them. All calls are made in the reactor's thread, once
 from colo_twisted.interfaces.frames import Decoder, Direction, Ended, FrontEnd, IChardev, INetdev
 from colo_twisted.interfaces.machine import IMachine, IObjectType
 from colo_twisted.interfaces.objects import IChain, IChangeable, IFilter, IObject, IRetiring, IUser
-from colo_twisted.interfaces.replicas import ICheckpointed, ICheckpointer, IColoPeer, IComparer, IMirror, IWay, Outcome
+from colo_twisted.interfaces.replicas import (
+    ICheckpointed,
+    ICheckpointer,
+    IColoPeer,
+    IComparer,
+    ICopy,
+    IHypervisor,
+    IMirror,
+    IWay,
+    Outcome,
+)
 
 __all__ = [
     "Decoder",
@@ -22,7 +32,9 @@ __all__ = [
     "ICheckpointer",
     "IColoPeer",
     "IComparer",
+    "ICopy",
     "IFilter",
+    "IHypervisor",
     "IMachine",
     "IMirror",
     "INetdev",

@@ -87,6 +87,9 @@ class IChain(Interface):
     def inject(behind: IFilter, direction: Direction, batch: Batch) -> None:
         """Let a batch enter behind a filter, as if that filter had let it pass."""
 
+    def drain() -> None:
+        """Let pass now what both ends have received."""
+
     def announce(batch: Batch) -> None:
         """Send to the network, through the filters, what is to look as if the guest had sent it."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
@@ -28,7 +29,13 @@ class ICheckpointer(IObject):
     """Makes the secondary equal to the primary. A comparer asks it, one checkpoint at a time."""
 
     unasked: Callable[[], None] = Attribute("Called when the other side has made one that nobody here asked for.")
-    pauses_primary: bool = Attribute("Whether the primary's guest stands still when one is done, until it is told.")
+    wanted: Callable[[str], None] = Attribute("Called with the reason when one is needed, for what only it knows.")
+    halts: Callable[[], None] = Attribute(
+        "Called when the primary's guest stands still for one: what it has sent by then is settled once that is done."
+    )
+    pauses_primary: bool = Attribute(
+        "Whether the primary's guest stands still for each: from C{halts}, or else its end, on until it is told."
+    )
 
     def checkpoint(number: int) -> Deferred[Outcome]:
         """Make one; the Deferred never fails."""
@@ -41,14 +48,19 @@ class ICheckpointed(Interface):
     """What takes part in checkpoints and protection on the secondary: its rewriter."""
 
     def begin_checkpoint() -> None:
-        """Stop the guest's traffic both ways; the client's is kept within a bound."""
+        """Stop the guest's traffic both ways; it is kept within a bound. Harmless when it is stopped."""
 
-    def end_checkpoint(offsets: Mapping[bytes, Offsets], marker: bytes) -> None:
+    def guest_turned() -> None:
+        """The guest has become the primary's equal: what it sent so far is of no use, what it sends now is."""
+
+    def end_checkpoint(offsets: Mapping[bytes, Offsets], marker: bytes | None) -> None:
         """
         The guest equals the primary's now: traffic goes on.
 
+        Unless C{guest_turned} was called since the beginning, what it has sent by now is of no use.
+
         @param offsets: those of the primary's own rewriter, by connection key; all others are zero.
-        @param marker: an Ethernet packet that goes out before anything that the guest sends.
+        @param marker: an Ethernet packet that goes out before anything that the guest sends, if anybody waits for it.
         """
 
     def abort_checkpoint(unchanged: bool) -> None:
@@ -70,8 +82,38 @@ class ICheckpointed(Interface):
         """The client hears this guest from now on: known connections go on, new ones are left alone."""
 
 
+class IHypervisor(IObject):
+    """What runs this side's guest and makes it the other's equal by itself: a QEMU under COLO."""
+
+    role: str = Attribute("'primary' or 'secondary': whose guest it is.")
+    connected: bool = Attribute("Whether the guest is under COLO.")
+    why_not: str | None = Attribute("Why it isn't, in words; None if it is.")
+    watchers: list[Callable[[bool], None]] = Attribute("Each is called when these two have changed.")
+
+    def go_on() -> None:
+        """This side goes on without the other: it is told so, now or as soon as it answers."""
+
+
+class ICopy(IHypervisor):
+    """
+    The secondary's.
+
+    It calls the methods guest_* of each secondary's colo-peer's C{replica} when it makes the guest another.
+    """
+
+    tells: bool = Attribute("Whether it would say so now.")
+
+    def hear() -> None:
+        """Take in what it has said by now, and not in the reactor's next turn."""
+
+    def settle() -> None:
+        """The primary is lost while the guest is being made anew: find out what has become of it, and say so."""
+
+
 class IColoPeer(IObject):
     """The other process of the pair, as the primary's comparer speaks to it."""
+
+    replica: Any = Attribute("Of a secondary: what is known of its guest; an ICopy tells it.")
 
     role: str = Attribute("'primary' or 'secondary': this process's own.")
     role_now: str = Attribute("The same, but of a survivor 'primary', also after its restart with a state file.")

@@ -132,6 +132,7 @@ class FilterRewriter(Filter):
         self.max_connections = properties.max_connections
         self.rewriter = Rewriter(properties.max_connections, self.counters, properties.max_kept)
         self.traffic = Traffic.FLOWS
+        self._has_turned = False  # while traffic waited, the guest has become the primary's equal
         self._monotonic = machine.monotonic
         self._kept = {direction: Kept(properties.max_backlog) for direction in Direction}
         self._timer: IDelayedCall | None = None
@@ -268,12 +269,20 @@ class FilterRewriter(Filter):
     # checkpoints
 
     def begin_checkpoint(self) -> None:
+        if self.traffic is not Traffic.WAITS:
+            self._has_turned = False
         self.traffic = Traffic.WAITS
 
-    def end_checkpoint(self, offsets: Mapping[bytes, Offsets], marker: bytes) -> None:
+    def guest_turned(self) -> None:
+        self._has_turned = True
         self.counters.dropped_superseded += self._count(self._kept[Direction.RX].take())
+
+    def end_checkpoint(self, offsets: Mapping[bytes, Offsets], marker: bytes | None) -> None:
+        if not self._has_turned:
+            self.guest_turned()
         self.rewriter.following.checkpoint(offsets, self._monotonic())
-        self._inject(Batch.from_packets([marker]), Direction.RX)
+        if marker is not None:
+            self._inject(Batch.from_packets([marker]), Direction.RX)
         self._let_flow()
 
     def abort_checkpoint(self, unchanged: bool) -> None:
@@ -287,6 +296,7 @@ class FilterRewriter(Filter):
 
     def _let_flow(self) -> None:
         self.traffic = Traffic.FLOWS
+        self._has_turned = False
         self._hand_on()
 
     def _hand_on(self) -> None:
@@ -318,6 +328,8 @@ class FilterRewriter(Filter):
         Unprotected connections are reset, what the guest sent beyond the clients' acks goes out, then what waited
         for a checkpoint. All that within this turn, but of the resets only so many that the rest need not wait long.
         """
+        if self._has_turned:
+            self.rewriter.following.checkpoint({}, self._monotonic())
         self.rewriter.fail_over(self._monotonic())
         self._resets = self.rewriter.resets()
         self._reset_some()

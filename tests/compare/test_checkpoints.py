@@ -118,6 +118,7 @@ class Comparer:
         self.at_failure: Callable[[], None] = lambda: None
         hooks = Hooks(
             mark=self._mark,
+            mark_all=self._mark,
             ignore_secondary=lambda nonce: self.said.append(("ignore", nonce)),
             heed_secondary=self._heed,
             flush=lambda mark: self.said.append(("flush", mark)),

@@ -136,9 +136,13 @@ class FakeChain:
         self.guest_address: bytes | None = None
         self.sent: list[Batch] = []
         self.refreshed = 0
+        self.drained = 0
 
     def inject(self, behind: IFilter, direction: Direction, batch: Batch) -> None:
         self.injected.append((direction, batch))
+
+    def drain(self) -> None:
+        self.drained += 1
 
     def announce(self, batch: Batch) -> None:
         self.sent.append(batch)

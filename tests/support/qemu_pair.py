@@ -97,12 +97,14 @@ BEHIND = Arrangement(
     {_BEHIND} {_MIRROR0} {_COMPARE1}
     -chardev socket,id=peer0,host={PRIMARY_HOST},port=9005,server=on,wait=off
     -chardev pair,id=compare0,peer=compare0-0 -chardev pair,id=compare_out,peer=compare_out0
-    {_FILTERS} -object colo-peer,id=cp0,chardev=peer0,role=primary {_COMPARE}
+    {_FILTERS} -object colo-qemu,id=qemu0,qmp=unix:{{name}}.control,role=primary
+    -object colo-peer,id=cp0,chardev=peer0,role=primary {_COMPARE},checkpoint=qemu0
     """,
     secondary_colo=f"""
     {_BEHIND} {_RED}
     -chardev socket,id=peer0,host={PRIMARY_HOST},port=9005,reconnect=1
     -object filter-drop,id=gate0,netdev=hn0,queue=tx {_SECONDARY_FILTERS}
+    -object colo-qemu,id=qemu0,qmp=unix:{{name}}.control,role=secondary
     -object colo-peer,id=cp0,chardev=peer0,role=secondary
     """,
     netdev="stream,server=on,addr.type=unix,addr.path={name}.guest",

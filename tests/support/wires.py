@@ -90,7 +90,10 @@ class RecordingRewriter:
     def begin_checkpoint(self) -> None:
         self.told.append(("begin",))
 
-    def end_checkpoint(self, offsets: Mapping[bytes, Offsets], marker: bytes) -> None:
+    def guest_turned(self) -> None:
+        self.told.append(("turned",))
+
+    def end_checkpoint(self, offsets: Mapping[bytes, Offsets], marker: bytes | None) -> None:
         self.told.append(("end", dict(offsets), marker))
 
     def abort_checkpoint(self, unchanged: bool) -> None:

@@ -1,0 +1,55 @@
+"""What -object colo-qemu takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from colo_twisted.link.addresses import Address, TCPAddress, UNIXAddress
+from colo_twisted.link.properties import check_unix_path
+from colo_twisted.options.declare import Properties, prop
+from colo_twisted.options.kinds import Choice, Duration, HostPort, Kind, Reference
+
+PRIMARY, SECONDARY = "primary", "secondary"
+_LOOPBACK = ("", "localhost", "::1")
+
+
+class QMPSocket(Kind):
+    """unix:PATH or tcp:HOST:PORT, as an Address."""
+
+    allowed = f"unix:PATH or tcp:{HostPort.allowed}"
+
+    def parse(self, text: str) -> Address:
+        kind, _, rest = text.partition(":")
+        if kind == "unix" and rest and "\0" not in rest:
+            return UNIXAddress(rest)
+        if kind != "tcp":
+            raise ValueError
+        host, port = HostPort().parse(rest)
+        return TCPAddress(host or "localhost", port)
+
+    def format(self, value: Address) -> str:
+        return str(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColoQEMUProperties(Properties):
+    """Where its QMP socket is, which side it is on, and how long it may take to answer."""
+
+    qmp: Address = prop(QMPSocket(), "a QMP socket of QEMU's, on this host, that nobody else uses (-qmp ...,server=on)")
+    role: str = prop(Choice(PRIMARY, SECONDARY), "which of the two guests this QEMU runs")
+    timeout: int = prop(
+        Duration("ms", 100, 600_000),
+        "an answer of QEMU's may take so long; then it counts as hung, and is asked anew",
+        default=5000,
+        settable=True,
+    )
+    marker: str | None = prop(
+        Reference("chardev"),
+        "secondary whose filters are QEMU's own: leads to a filter-redirector of QEMU's, before its f2, by which"
+        " checkpoints are marked in what its guest sends",
+        default=None,
+    )
+
+    def check(self) -> None:
+        if isinstance(self.qmp, UNIXAddress):
+            check_unix_path("qmp", self.qmp.path)
