@@ -154,6 +154,11 @@ class Replica:
         return bool(self._parts())
 
     @property
+    def awaited_marker(self) -> bytes | None:
+        """What the comparer waits for in the guest's output, while a checkpoint is under way that it has asked for."""
+        return marker_packet(self._nonce) if self.phase is Phase.BEGUN else None
+
+    @property
     def unprotected(self) -> int:
         """How many connections are open that would be reset at a take-over."""
         return sum(len(part.unprotected()) for part in self._parts())

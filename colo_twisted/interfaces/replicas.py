@@ -86,9 +86,10 @@ class IHypervisor(IObject):
     """What runs this side's guest and makes it the other's equal by itself: a QEMU under COLO."""
 
     role: str = Attribute("'primary' or 'secondary': whose guest it is.")
+    answers: bool = Attribute("Whether it can be spoken with; one that can't is hung, or dead.")
     connected: bool = Attribute("Whether the guest is under COLO.")
     why_not: str | None = Attribute("Why it isn't, in words; None if it is.")
-    watchers: list[Callable[[bool], None]] = Attribute("Each is called when these two have changed.")
+    watchers: list[Callable[[bool], None]] = Attribute("Each is called when these have changed.")
 
     def go_on() -> None:
         """This side goes on without the other: it is told so, now or as soon as it answers."""

@@ -15,7 +15,9 @@ from typing import Any
 from twisted.python.failure import Failure
 
 from colo_twisted.countdown import Countdown
+from colo_twisted.events import ChardevConnected, ChardevDisconnected, Event
 from colo_twisted.interfaces import IMachine
+from colo_twisted.qemu.filters import Filters
 from colo_twisted.qemu.monitor import Monitor, MonitorCounters, NoAnswer, QEMUError
 from colo_twisted.qemu.properties import ColoQEMUProperties
 from colo_twisted.reporting import Reporter
@@ -44,6 +46,7 @@ class ColoQEMUCounters(MonitorCounters):
     other_pauses: int = 0  # an operator's
     colo_exits: int = 0
     lost_heartbeats: int = 0  # x-colo-lost-heartbeat, said to QEMU
+    healed: int = 0  # filter-redirectors of QEMU's that had gone deaf
 
 
 class ColoQEMU:
@@ -51,6 +54,7 @@ class ColoQEMU:
     One QEMU; subclasses say what follows from its guest's pauses.
 
     @ivar connected: whether its guest is under COLO and runs, or stands still for a checkpoint.
+    @ivar answers: whether it takes commands.
     @ivar why_not: why it is not, in words; None if it is.
     @ivar watchers: each is called when these have changed.
     """
@@ -67,6 +71,7 @@ class ColoQEMU:
         self.monitor.changed = self._connection_changed
         self.monitor.told = self._told
         self.machine = machine
+        self._filters = Filters(self.ask, self.report, self._healed)
         self._look_again = Countdown(machine.reactor)
         self._has_exited = False  # COLO has ended, and QEMU still says that it is in it
         self._goes_on = False  # QEMU is to be told that the other side is lost
@@ -76,15 +81,21 @@ class ColoQEMU:
     def connected(self) -> bool:
         return self.why_not is None
 
+    @property
+    def answers(self) -> bool:
+        return self.monitor.connected
+
     # life
 
     def open(self) -> None:
         """Nothing needs privileges."""
 
     def start(self) -> None:
+        self.machine.events.subscribe(self._happened)
         self.monitor.start()
 
     def stop(self) -> None:
+        self.machine.events.unsubscribe(self._happened)
         self._look_again.end()
         self.monitor.stop()
 
@@ -104,9 +115,19 @@ class ColoQEMU:
         else:
             self._look_again.end()
             self._leave("its QMP socket is not connected")
+        self._tell()
+
+    def _happened(self, event: Event) -> None:
+        """A chardev here that has come or gone may lead to one of QEMU's."""
+        if isinstance(event, (ChardevConnected, ChardevDisconnected)) and self.monitor.connected:
+            self._filters.look()
+
+    def _healed(self) -> None:
+        self.counters.healed += 1
 
     def _look(self) -> None:
         self._look_again.begin(LOOK_SECONDS, self._look)
+        self._filters.look()
         self.ask("query-colo-status").addCallbacks(self._colo_status, self._no_status)
 
     def _no_status(self, failure: Failure) -> None:

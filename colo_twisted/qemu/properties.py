@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from colo_twisted.link.addresses import Address, TCPAddress, UNIXAddress
 from colo_twisted.link.properties import check_unix_path
 from colo_twisted.options.declare import Properties, prop
+from colo_twisted.options.errors import OptionError
 from colo_twisted.options.kinds import Choice, Duration, HostPort, Kind, Reference
 
 PRIMARY, SECONDARY = "primary", "secondary"
-_LOOPBACK = ("", "localhost", "::1")
 
 
 class QMPSocket(Kind):
@@ -51,5 +51,7 @@ class ColoQEMUProperties(Properties):
     )
 
     def check(self) -> None:
+        if self.marker is not None and self.role != SECONDARY:
+            raise OptionError("property 'marker' is for role=secondary")
         if isinstance(self.qmp, UNIXAddress):
             check_unix_path("qmp", self.qmp.path)
