@@ -34,6 +34,7 @@ class PrimaryQEMU(ColoQEMU):
         self.unasked: Callable[[], None] = lambda: None
         self.halts: Callable[[], None] = lambda: None
         self.wanted: Callable[[str], None] = lambda reason: None
+        self._nbd = properties.nbd
         self._delay: int | None = None  # x-checkpoint-delay, in ms
         self._pending: Deferred[Outcome] | None = None
         self._repeat = Countdown(machine.reactor)
@@ -41,6 +42,21 @@ class PrimaryQEMU(ColoQEMU):
     def stop(self) -> None:
         self.cancel()
         super().stop()
+
+    def change(self, properties: ColoQEMUProperties) -> None:
+        super().change(properties)
+        self._nbd = properties.nbd
+
+    def _lose_heartbeat(self) -> None:
+        """
+        First: QEMU would wait for all that the guest has written to be taken, also by a host that is silent.
+
+        It would do nothing else until TCP gives that up, and the guest would stand still.
+        """
+        for node in self._nbd:
+            given_up = self.ask("yank", instances=[{"type": "block-node", "node-name": node}])
+            given_up.addErrback(lambda failure: failure.trap(QEMUError, NoAnswer))
+        super()._lose_heartbeat()
 
     # as a checkpointer
 

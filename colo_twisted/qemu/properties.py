@@ -8,7 +8,7 @@ from colo_twisted.link.addresses import Address, TCPAddress, UNIXAddress
 from colo_twisted.link.properties import check_unix_path
 from colo_twisted.options.declare import Properties, prop
 from colo_twisted.options.errors import OptionError
-from colo_twisted.options.kinds import Choice, Duration, HostPort, Kind, Reference
+from colo_twisted.options.kinds import Choice, Duration, HostPort, Identifier, Kind, Reference
 
 PRIMARY, SECONDARY = "primary", "secondary"
 
@@ -31,6 +31,18 @@ class QMPSocket(Kind):
         return str(value)
 
 
+class NodeNames(Kind):
+    """Names of block nodes, as a tuple."""
+
+    allowed = f"names with blanks between; each of them {Identifier.allowed}"
+
+    def parse(self, text: str) -> tuple[str, ...]:
+        return tuple(map(Identifier().parse, text.split()))
+
+    def format(self, value: tuple[str, ...]) -> str:
+        return " ".join(value)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ColoQEMUProperties(Properties):
     """Where its QMP socket is, which side it is on, and how long it may take to answer."""
@@ -48,6 +60,14 @@ class ColoQEMUProperties(Properties):
         "secondary whose filters are QEMU's own: leads to a filter-redirector of QEMU's, before its f2, by which"
         " checkpoints are marked in what its guest sends",
         default=None,
+    )
+
+    nbd: tuple[str, ...] = prop(
+        NodeNames(),
+        "guests with disks: the block nodes of QEMU's that take the primary's writes to the other side by NBD (block"
+        " replication). They are given up (yank) before QEMU is told that the other side is lost",
+        default=(),
+        settable=True,
     )
 
     def check(self) -> None:

@@ -19,7 +19,7 @@ from colo_twisted.link.addresses import TCPAddress, UNIXAddress
 from colo_twisted.options import declare, kinds
 from colo_twisted.options.errors import OptionError
 from colo_twisted.packets.batch import LENGTH_SIZE, MAX_FRAME, MIN_PACKET, VNET_LENGTH_SIZE, Batch
-from colo_twisted.qemu.properties import QMPSocket
+from colo_twisted.qemu.properties import NodeNames, QMPSocket
 
 VNET_LENGTHS = (0, 10, 12, 20)
 
@@ -169,6 +169,7 @@ _VALUES: dict[type[kinds.Kind], Callable[[Any], st.SearchStrategy[Any]]] = {
     kinds.InterfaceName: _interface_names,
     kinds.Script: lambda _: st.just("") | texts.filter(lambda text: text != "no"),
     kinds.Command: lambda _: _COMMANDS,
+    NodeNames: lambda _: st.lists(identifiers).map(tuple),
     QMPSocket: lambda _: st.builds(UNIXAddress, texts) | st.builds(TCPAddress, identifiers, st.integers(0, 65535)),
     GuestWatched: lambda _: (
         st.builds(Pidfile, texts)
