@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -81,7 +81,7 @@ def client() -> Client:
     return client
 
 
-def lines(events: list[Any]) -> list[str]:
+def lines(events: Sequence[Any]) -> list[str]:
     return [str(formatEvent(event)).removeprefix("colo-qemu q0: ") for event in events]
 
 

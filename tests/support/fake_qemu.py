@@ -18,6 +18,10 @@ from twisted.internet.error import ConnectError, ConnectionAborted, ConnectionDo
 from twisted.python.failure import Failure
 
 from colo_twisted.link.reach import Reach
+from colo_twisted.options import ObjectType, Properties
+from colo_twisted.packets.batch import Batch
+from tests.support.fakes import FakeNetdev, batch_of
+from tests.support.house import Types
 
 GREETING = {"QMP": {"version": {"qemu": {"major": 7, "minor": 2, "micro": 22}, "package": ""}, "capabilities": []}}
 READ_BYTES = 1 << 16
@@ -66,11 +70,11 @@ class Line:
         self._protocol.connectionLost(Failure(why))
 
     def turn(self) -> bool:
-        """One turn of the reactor; whether anything was read."""
-        before = self.taken
+        """One turn of the reactor; whether anything has come of it."""
+        before = self.taken, self.lost
         if isinstance(why := self.doRead(), Exception):
             self._close(why)
-        return self.taken != before
+        return (self.taken, self.lost) != before
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,7 +160,7 @@ class FakeQEMU:
         self.line.ended = True
 
     def turn(self) -> bool:
-        """A turn of the reactor; whether anything was read."""
+        """A turn of the reactor; whether anything has come of it."""
         return self.line is not None and self.line.turn()
 
     def settle(self) -> None:
@@ -240,3 +244,24 @@ class FakeQEMU:
             self.begins()
         self.exits(reason)
         self.mode = "none"
+
+
+class GuestNetdev(FakeNetdev):
+    """Where a guest is plugged in; what it says stands in the kernel's queue until that is read."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id)
+        self.kernel: list[Batch] = []
+
+    def says(self, *packets: bytes) -> None:
+        self.kernel.append(batch_of(*packets))
+
+    def drain(self) -> None:
+        while self.kernel:
+            self.receive(self.kernel.pop(0))
+
+
+def with_guest_netdevs(types: Types) -> Types:
+    """The same types, and a netdev ``guest``: a GuestNetdev."""
+    guest = ObjectType("guest", "a GuestNetdev", Properties, lambda properties, _: GuestNetdev(properties.id))
+    return Types({**types._more, "netdev": (*types._more.get("netdev", ()), guest)})
