@@ -32,6 +32,11 @@ class GuestState:
         """Where the checkpoint of the current number stands: without the one that the guest's QEMU makes by itself."""
         return self._before if self.phase is Phase.UNASKED else self.phase
 
+    @property
+    def is_checkpointing(self) -> bool:
+        """Whether the guest stands still for a checkpoint."""
+        return self.phase in (Phase.UNASKED, Phase.BEGUN, Phase.ASKING)
+
     def restore(self) -> None:
         """Go on from what the state file has said. Raises StateError: that is of another version."""
         values = self._file.values
@@ -72,3 +77,13 @@ class GuestState:
     def _leave_for_unasked(self) -> None:
         """The guest's QEMU makes one by itself."""
         self._before, self.phase = self.phase, Phase.UNASKED
+
+    def _is_under_way(self, number: int) -> bool:
+        if number == self.number and self.phase is Phase.BEGUN:
+            return True
+        self._counters.ignored_numbers += 1
+        self._report.warn(f"ignored a message of checkpoint {number}: that is not under way", kind="number")
+        return False
+
+    def _say(self, text: str) -> None:
+        self._report.info(text, kind="checkpoint")

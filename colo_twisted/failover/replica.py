@@ -25,6 +25,7 @@ class Replica(GuestState):
     upon, now or when it came before.
 
     @ivar turn: what its QEMU has said of it.
+    @ivar lost_sight: since it was NEW it may have become a still newer one, unheard.
     @ivar followed: whether the primary has said that new connections are protected.
     """
 
@@ -48,6 +49,7 @@ class Replica(GuestState):
         self.followed = False
         self.turn = Turn.UNKNOWN
         self._turn_before = Turn.UNKNOWN  # CHANGING
+        self.lost_sight = False
         self._aborted = 0  # the last one whose ABORT was acted upon
         self._copy = copy
         self._nonce = b""
@@ -87,8 +89,10 @@ class Replica(GuestState):
         if self._asks is not None:
             self._asks.cancel()
         self._nonce = nonce
-        if not was_unasked and self.turn is not Turn.CHANGING:
-            self.turn = Turn.OLD if self._teller is not None else Turn.UNKNOWN
+        if self._teller is None and not was_unasked and self.turn is not Turn.CHANGING:
+            self.turn = Turn.UNKNOWN
+        elif self.turn is Turn.NEW and not was_unasked:
+            self.turn = Turn.OLD  # this one needs a RESUME of its own
         self._counters.checkpoints_begun += 1
         self._say(f"checkpoint {number} began: the guest's traffic is stopped")
         for part in self._parts():
@@ -239,7 +243,6 @@ class Replica(GuestState):
     def _stop_unasked(self) -> None:
         """Its QEMU changes it, or has done so, and the primary has said nothing of that."""
         if not self.is_checkpointing:
-            self.turn = Turn.OLD
             self._leave_for_unasked()
             for part in self._parts():
                 part.begin_checkpoint()
@@ -254,7 +257,7 @@ class Replica(GuestState):
     def guest_turned(self) -> None:
         """It has become the primary's equal, and runs again."""
         self._stop_unasked()
-        self.turn = Turn.NEW
+        self.turn, self.lost_sight = Turn.NEW, False
         for part in self._parts():
             part.guest_turned()
         if self.phase is Phase.ASKING:
@@ -269,20 +272,26 @@ class Replica(GuestState):
             return
         if self.phase is Phase.ASKING:
             self._settle()
-        elif self.phase is Phase.UNASKED and self.turn is Turn.OLD:
+        elif self.phase is Phase.UNASKED and self.turn is not Turn.NEW:
             self.phase = self._before
             for part in self._parts():
                 part.abort_checkpoint(self.invalid is None)
         self._changed()
 
     def guest_unknown(self, why: str) -> None:
-        """Nobody will say what becomes of it from now on; once it was the primary's equal, it will be so again."""
-        if self.turn not in (Turn.OLD, Turn.CHANGING) or not self.is_checkpointing:
+        """Nobody will say what becomes of it from now on; one that was the primary's equal will be so again."""
+        self.lost_sight = True
+        if self.turn not in (Turn.OLD, Turn.CHANGING):
             return
         self.turn = Turn.UNKNOWN
         if self.phase in (Phase.ASKING, Phase.UNASKED):
             self._give_up(f"it was being made anew, and {why}")
         self._changed()
+
+    def guest_known(self) -> None:
+        """It is heard of again, for so long by now that the primary would have spoken of what was not heard."""
+        if self.turn is Turn.UNKNOWN and not self.is_checkpointing:
+            self.turn = Turn.OLD
 
     def leave_unasked(self, is_sure: bool = True) -> None:
         """
@@ -298,7 +307,8 @@ class Replica(GuestState):
             self._changed()
             return
         self._counters.unasked += 1
-        self.phase, self.turn = self._before, Turn.OLD
+        self.phase = self._before
+        self.turn = Turn.OLD if self._teller is not None else Turn.UNKNOWN
         if self.invalid is not None:
             self.shut()  # first: nothing of what waited goes on
         for part in self._parts():
@@ -332,11 +342,6 @@ class Replica(GuestState):
     # the take-over
 
     @property
-    def is_checkpointing(self) -> bool:
-        """Whether the guest stands still for a checkpoint."""
-        return self.phase in (Phase.UNASKED, Phase.BEGUN, Phase.ASKING)
-
-    @property
     def why_not(self) -> str | None:
         """Why the guest can't take over now and what to do, in one line, or None."""
         if self.is_checkpointing:
@@ -360,9 +365,11 @@ class Replica(GuestState):
             return False
         self._counters.checkpoints_done += 1
         self._say(f"checkpoint {self.number} is done: the guest equals the primary's")
-        self.turn = Turn.OLD
+        self.turn = Turn.OLD if self._teller is not None else Turn.UNKNOWN
         marker = marker_packet(self._nonce)
         for part in self._parts():
+            if self.lost_sight:
+                part.guest_turned()
             part.end_checkpoint(offsets, marker)
         return True
 
@@ -376,13 +383,3 @@ class Replica(GuestState):
         for part in self._parts():
             part.abort_checkpoint(goes_on)
         return True
-
-    def _is_under_way(self, number: int) -> bool:
-        if number == self.number and self.phase is Phase.BEGUN:
-            return True
-        self._counters.ignored_numbers += 1
-        self._report.warn(f"ignored a message of checkpoint {number}: that is not under way", kind="number")
-        return False
-
-    def _say(self, text: str) -> None:
-        self._report.info(text, kind="checkpoint")

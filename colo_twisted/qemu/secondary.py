@@ -35,7 +35,6 @@ class SecondaryQEMU(ColoQEMU):
 
     def retire(self) -> None:
         """What becomes of the guest is not heard from now on."""
-        self._nobody_asked()
         self._unknown("it was removed")
 
     def stop(self) -> None:
@@ -56,6 +55,10 @@ class SecondaryQEMU(ColoQEMU):
 
     # what its guest does
 
+    def entered(self) -> None:
+        """What was missed, if anything, the primary is about to speak of."""
+        self._waiting.begin(BEGIN_SECONDS, self._nobody_asked)
+
     def halted(self) -> None:
         for replica in self._replicas():
             replica.guest_stopped()
@@ -73,6 +76,8 @@ class SecondaryQEMU(ColoQEMU):
     def _nobody_asked(self) -> None:
         for replica in self._replicas():
             replica.leave_unasked(self._is_sure)
+            if self.connected:
+                replica.guest_known()
 
     def kept(self) -> None:
         self._waiting.begin(BEGIN_SECONDS, self._nobody_asked)  # it may be after one that was made
@@ -85,6 +90,7 @@ class SecondaryQEMU(ColoQEMU):
 
     def _unknown(self, why: str = "its QEMU can't be asked what it has made of it") -> None:
         for replica in self._replicas():
+            replica.leave_unasked(self._is_sure)
             replica.guest_unknown(why)
 
     def hear(self) -> None:

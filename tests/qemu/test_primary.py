@@ -252,9 +252,15 @@ def test_the_kernels_queues_are_read_before_qemu_is_asked_whether_it_goes_on(ask
     """What is settled must have been sent before STOP: so RESUME must not have been said once all was read."""
     seen: list[bool] = []
     asked.made.halts = lambda: seen.append(asked.made.monitor.has_read("RESUME"))
-    drain = asked.made.monitor.drain
-    asked.made.monitor.drain = lambda: (seen.append(True), drain())[1]  # type: ignore[method-assign]
-    asked.after(asked.qemu.begins)
+    monitor, drain = asked.made.monitor, asked.made.monitor.drain
+
+    def draining() -> None:
+        seen.append(True)
+        drain()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(monitor, "drain", draining)
+        asked.after(asked.qemu.begins)
     assert seen == [False, True]
 
 

@@ -14,7 +14,7 @@ from tests.support.fake_qemu import FakeQEMU, GuestNetdev, with_guest_netdevs
 from tests.support.fakes import FakeNetdev, batch_of, packet
 from tests.support.house import House
 from tests.support.replicas import CLIENT, GUEST
-from tests.support.segments import ACK, SYN, Segment
+from tests.support.segments import ACK, SYN, Address, Segment
 from tests.support.wires import TYPES, Side, WireEnd, flow, plug, pull, results
 
 LINE = (
@@ -124,9 +124,12 @@ class Pair:
         self.qemu.ends()
         self.settle()
 
-    def qmp_back(self) -> None:
+    def qmp_back(self, at_once: bool = False) -> None:
+        """It is tried again before long; ``at_once``: then no more time passes."""
         self.qemu.listens = True
-        self.wait(1.5)
+        for _ in range(30):
+            if not (at_once and self.made.monitor.connected):
+                self.wait(STEP)
 
     # traffic
 
@@ -165,17 +168,19 @@ class Pair:
 
     def open_connection(self) -> None:
         """A client's: the guest's ISN is 5000, the primary's 3000."""
-        self.from_client(Segment(100, flags=SYN))
-        self.from_guest(Segment(5000, 101, SYN | ACK))
-        self.from_client(Segment(101, 3001))
+        self.hears_segment(Segment(100, flags=SYN))
+        self.says_segment(Segment(5000, 101, SYN | ACK))
+        self.hears_segment(Segment(101, 3001))
         assert self.out == ["5000 SYN"]  # what is between the two is learnt from the answer
         assert self.given == ["100 SYN", "101"]
 
-    def from_client(self, segment: Segment) -> None:
-        self.network.receive(batch_of(segment.packet(CLIENT, GUEST)))
+    def hears_segment(self, segment: Segment, client: Address = CLIENT) -> None:
+        """A client's."""
+        self.network.receive(batch_of(segment.packet(client, GUEST)))
 
-    def from_guest(self, segment: Segment) -> None:
-        self.guest.says(segment.packet(GUEST, CLIENT))
+    def says_segment(self, segment: Segment, client: Address = CLIENT) -> None:
+        """The guest's; it is read now."""
+        self.guest.says(segment.packet(GUEST, client))
         self.guest.drain()
 
 
