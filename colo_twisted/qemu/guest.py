@@ -52,6 +52,7 @@ class ColoQEMU:
 
     @ivar connected: whether its guest is under COLO and runs, or stands still for a checkpoint.
     @ivar why_not: why it is not, in words; None if it is.
+    @ivar has_exited: COLO has ended, though QEMU may still say that it is in it.
     @ivar watchers: each is called when these have changed.
     """
 
@@ -68,7 +69,7 @@ class ColoQEMU:
         self.monitor.told = self._told
         self.machine = machine
         self._look_again = Countdown(machine.reactor)
-        self._has_exited = False  # COLO has ended, and QEMU still says that it is in it
+        self.has_exited = False
         self._goes_on = False  # QEMU is to be told that the other side is lost
         self._heard_in_time = False  # the STOP of the pause, before its RESUME
 
@@ -99,7 +100,7 @@ class ColoQEMU:
 
     def _connection_changed(self, connected: bool) -> None:
         if connected:
-            self._has_exited = False
+            self.has_exited = False
             self._look()
         else:
             self._look_again.end()
@@ -116,12 +117,12 @@ class ColoQEMU:
     def _colo_status(self, status: Mapping[str, Any]) -> None:
         mode = status.get("mode")
         if mode != self.role:
-            self._has_exited = self._goes_on = False
+            self.has_exited = self._goes_on = False
             other = f" but this is role={self.role}" if mode != "none" else ""
             self._leave(f"it is not under COLO (query-colo-status says mode {mode}{other})")
         elif self._goes_on:
             self._lose_heartbeat()
-        elif not (self.connected or self._has_exited):
+        elif not (self.connected or self.has_exited):
             self.ask("query-status").addCallbacks(self._entering, lambda failure: failure.trap(QEMUError, NoAnswer))
 
     def _entering(self, status: Mapping[str, Any]) -> None:
@@ -137,10 +138,10 @@ class ColoQEMU:
         if why == self.why_not:
             return
         was_connected, self.why_not = self.connected, why
-        was_changing, self.pause = self.pause in (Pause.UNTOLD, Pause.CHECKPOINT), Pause.NONE
+        self.pause = Pause.NONE
         if was_connected:
             self.report.warn(f"no checkpoint can be made: {why}", kind="left")
-            self.left(was_changing)
+            self.left()
         self._tell()
 
     def _tell(self) -> None:
@@ -165,10 +166,9 @@ class ColoQEMU:
 
     def _exited(self, reason: str) -> None:
         self.counters.colo_exits += 1
-        self._has_exited = True
-        was_changing = self.pause in (Pause.UNTOLD, Pause.CHECKPOINT)
+        self.has_exited = True
         self.pause = Pause.NONE
-        if was_changing and self.connected:
+        if self.connected:
             self.kept()
         self._leave(f"COLO has ended there (COLO_EXIT: {reason})")
 
@@ -200,14 +200,14 @@ class ColoQEMU:
     def entered(self) -> None:
         """The guest is under COLO, and runs."""
 
-    def left(self, was_changing: bool) -> None:
-        """It is so no more; ``was_changing``: it may have stood still for a checkpoint."""
+    def left(self) -> None:
+        """It is so no more; unless COLO has ended in words (``has_exited``), nobody hears what becomes of it."""
 
     def halted(self) -> None:
         """The guest stands still, for a checkpoint or by somebody's wish: what it sent before can be read now."""
 
     def kept(self) -> None:
-        """The guest stood still, and no checkpoint was made of it."""
+        """The guest stood still, and no checkpoint was made of it; or COLO ends, and none will be."""
 
     def turned(self, in_time: bool, is_sure: bool) -> None:
         """
@@ -223,7 +223,7 @@ class ColoQEMU:
         """As the interface says. What QEMU does then (STOP, COLO_EXIT, RESUME) is no checkpoint."""
         self._goes_on = True
         if self.pause is Pause.NONE:
-            self._has_exited = True
+            self.has_exited = True
             self._leave("this side goes on without the other")
         if self.monitor.connected:
             self._lose_heartbeat()
@@ -234,6 +234,7 @@ class ColoQEMU:
 
     def _heartbeat_lost(self, _: Any) -> None:
         self._goes_on = False
+        self.has_exited = True  # COLO_EXIT may come later
         self.report.info("QEMU was told that the other side is lost (x-colo-lost-heartbeat)")
 
     def _heartbeat_refused(self, failure: Failure) -> None:

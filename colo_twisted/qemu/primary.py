@@ -57,24 +57,29 @@ class PrimaryQEMU(ColoQEMU):
         self._end(Outcome.FAILED)
 
     def _ask(self) -> None:
-        self.counters.asked += 1
         self._repeat.begin(ASK_AGAIN_SECONDS, self._ask)
         if self._delay is None:
             self.ask("query-migrate-parameters").addCallbacks(self._learn_delay, self._refused)
-        else:
-            asked = self.ask("migrate-set-parameters", x_checkpoint_delay=self._delay)
-            asked.addCallbacks(lambda _: None, self._refused)
+            return
+        self.counters.asked += 1
+        asked = self.ask("migrate-set-parameters", x_checkpoint_delay=self._delay)
+        asked.addCallbacks(lambda _: None, self._refused)
 
     def _learn_delay(self, parameters: Mapping[str, Any]) -> None:
-        self._delay = int(parameters["x-checkpoint-delay"])
-        if self._pending is not None:
+        self._delay = parameters.get("x-checkpoint-delay")
+        if self._delay is None:
+            self._makes_none("it has no x-checkpoint-delay")
+        elif self._pending is not None:
             self._ask()
 
     def _refused(self, failure: Failure) -> None:
         if failure.check(NoAnswer):
             return  # what the lost connection means, ``left`` says
         failure.trap(QEMUError)
-        self.report.warn(f"QEMU makes no checkpoint: {failure.getErrorMessage()}", kind="refused")
+        self._makes_none(failure.getErrorMessage())
+
+    def _makes_none(self, why: str) -> None:
+        self.report.warn(f"QEMU makes no checkpoint: {why}", kind="refused")
         self._end(Outcome.UNCHANGED)
 
     def _end(self, outcome: Outcome) -> None:
@@ -89,7 +94,7 @@ class PrimaryQEMU(ColoQEMU):
         self._delay = None
         self.wanted("the guests have come under COLO")
 
-    def left(self, was_changing: bool) -> None:
+    def left(self) -> None:
         self._end(Outcome.FAILED)
 
     def halted(self) -> None:
