@@ -21,6 +21,7 @@ from colo_twisted.qemu.properties import ColoQEMUProperties
 from colo_twisted.reporting import Reporter
 
 LOOK_SECONDS = 1.0  # from one look at COLO's state to the next: it has no event for its beginning
+NOT_CONNECTED = "its QMP socket is not connected"
 _MS = 1000
 
 
@@ -61,14 +62,14 @@ class ColoQEMU:
         self.role = properties.role
         self.counters: ColoQEMUCounters = ColoQEMUCounters()
         self.watchers: list[Callable[[bool], None]] = []
-        self.why_not: str | None = "its QMP socket is not connected"
+        self.why_not: str | None = NOT_CONNECTED
         self.pause = Pause.NONE
         self.report = Reporter(f"colo-qemu {self.id}")
         self.monitor = Monitor(machine.reactor, properties.qmp, properties.timeout / _MS, self.counters, self.report)
         self.monitor.changed = self._connection_changed
         self.monitor.told = self._told
         self.machine = machine
-        self._look_again = Countdown(machine.reactor)
+        self.look_again = Countdown(machine.reactor)
         self.has_exited = False
         self._goes_on = False  # QEMU is to be told that the other side is lost
         self._heard_in_time = False  # the STOP of the pause, before its RESUME
@@ -86,7 +87,7 @@ class ColoQEMU:
         self.monitor.start()
 
     def stop(self) -> None:
-        self._look_again.end()
+        self.look_again.end()
         self.monitor.stop()
 
     def close(self) -> None:
@@ -100,14 +101,23 @@ class ColoQEMU:
 
     def _connection_changed(self, connected: bool) -> None:
         if connected:
+            self.unheard()
             self.has_exited = False
             self._look()
         else:
-            self._look_again.end()
-            self._leave("its QMP socket is not connected")
+            self.look_again.end()
+            self.closed()
+
+    def closed(self) -> None:
+        """QEMU has closed its QMP socket, and may not be heard for a while."""
+        self.unheard()
+
+    def unheard(self) -> None:
+        """What the guest does meanwhile nobody hears, or has heard. Harmless when that was said."""
+        self._leave(NOT_CONNECTED)
 
     def _look(self) -> None:
-        self._look_again.begin(LOOK_SECONDS, self._look)
+        self.look_again.begin(LOOK_SECONDS, self._look)
         self.ask("query-colo-status").addCallbacks(self._colo_status, self._no_status)
 
     def _no_status(self, failure: Failure) -> None:

@@ -15,6 +15,7 @@ from colo_twisted.qemu.guest import ColoQEMU
 from colo_twisted.qemu.monitor import NoAnswer, QEMUError
 from colo_twisted.qemu.properties import ColoQEMUProperties
 
+CLOSED_SECONDS = 0.25  # for all else that closes when a QEMU dies: its netdev above all
 ASK_AGAIN_SECONDS = 0.25  # QEMU forgets a request that comes while it is just beginning a checkpoint
 
 
@@ -49,6 +50,7 @@ class PrimaryQEMU(ColoQEMU):
         if self._pending is not None or not self.connected:
             return succeed(Outcome.UNCHANGED)
         pending = self._pending = Deferred()
+        self._delay = None  # it may have been set anew meanwhile
         self._ask()
         return pending
 
@@ -90,8 +92,16 @@ class PrimaryQEMU(ColoQEMU):
 
     # what its guest does
 
+    def closed(self) -> None:
+        """
+        The QEMU may be dead, and its netdev's end be about to be read.
+
+        That hands over, where the guest is watched; said before, that nothing can be followed any more would make all
+        connections unprotected, and so have them reset.
+        """
+        self.look_again.begin(CLOSED_SECONDS, self.unheard)
+
     def entered(self) -> None:
-        self._delay = None
         self.wanted("the guests have come under COLO")
 
     def left(self) -> None:
