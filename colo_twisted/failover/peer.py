@@ -261,6 +261,8 @@ class ColoPeer:
     def _do(self, message: Message) -> None:
         if message.type == Type.HEARTBEAT:
             self._lookout.heard(message)
+            if message.given_up and self._arbitration.arbiter.policy.takes_over:
+                self.replica.handed_over()
             self._arbitration.heard(message)
             self._asking.offer()
         elif message.type == Type.HAND_OVER:

@@ -205,6 +205,16 @@ class Replica(GuestState):
             self._say(f"the primary was lost during checkpoint {self.number}: asking checkpoint-state")
             self._asks.run({NUMBER_VARIABLE: str(self.number)}).addCallback(self._told_state, self.number)
 
+    def handed_over(self) -> None:
+        """
+        The primary's guest is to be heard no more, and this one takes over.
+
+        A checkpoint that is under way ends as this guest's QEMU says; without one, as the primary's process says yet.
+        """
+        self._hear()
+        if self.turn is not Turn.UNKNOWN:
+            self.primary_lost()
+
     def _told_state(self, status: int | None, number: int) -> None:
         assert self._asks is not None
         if self.phase is not Phase.ASKING or number != self.number:
