@@ -27,7 +27,8 @@ from colo_twisted.options import StartError
 from colo_twisted.plugin import Options, makeService
 from tests.support.processes import PATIENCE, TWISTD, Process
 
-ETC = Path(__file__).parents[1] / "etc"
+ROOT = Path(__file__).parents[1]
+ETC = ROOT / "etc"
 NETDEVS = [word for id in ("n0", "n1", "n2") for word in ("-netdev", f"stream,id={id},addr.type=unix,addr.path=x")]
 TWO_DEVICES = [*NETDEVS, "-device", "e1000,netdev=n0,guest=n1", "-device", "e1000,netdev=n0,guest=n2"]
 
@@ -264,3 +265,10 @@ def test_the_version_can_be_asked(capsys: pytest.CaptureFixture[str]) -> None:
         Options().parseOptions(["-version"])
     assert ended.value.code == 0
     assert capsys.readouterr().out == f"colo_twisted {__version__}\n"
+
+
+def test_each_package_is_named_to_be_installed() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    named = re.findall(r'^    "(colo_twisted[.a-z_]*)",$', text, re.MULTILINE)
+    there = [".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "colo_twisted").rglob("__init__.py")]
+    assert named == sorted(there)

@@ -265,10 +265,10 @@ class _ByQEMU(_Way):
         if made is self._watched:
             return
         if self._watched is not None:
-            self._watched.watchers.remove(self._heard)
+            self._watched.answer_watchers.remove(self._heard)
         self._watched = made
         if made is not None:
-            made.watchers.append(self._heard)
+            made.answer_watchers.append(self._heard)
 
     def _heard(self, _: bool) -> None:
         self._look()

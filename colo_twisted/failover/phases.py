@@ -20,7 +20,7 @@ class Phase(enum.Enum):
 
 
 class Turn(enum.Enum):
-    """What a QEMU has said of its guest since the traffic was stopped, or of the last checkpoint before."""
+    """What a QEMU has said of its guest since the last checkpoint that is over, or since the traffic was stopped."""
 
     OLD = "the guest is as it was"
     CHANGING = "it stands still, to become another"

@@ -7,25 +7,25 @@ from typing import Any
 
 from colo_twisted.checkpoint.command import NUMBER_VARIABLE
 from colo_twisted.checkpoint.program import Program
+from colo_twisted.failover.guest_state import REMEDY, GuestState
 from colo_twisted.failover.phases import Phase, ReplicaCounters, Turn
 from colo_twisted.failover.properties import NEW_STATE, OLD_STATE
-from colo_twisted.failover.state import StateError, StateFile
+from colo_twisted.failover.state import StateFile
 from colo_twisted.interfaces import ICopy
 from colo_twisted.packets.marker import marker_packet
 from colo_twisted.packets.sequence import Offsets
 from colo_twisted.reporting import Reporter
 
-_REMEDY = "it must not take over before the next checkpoint: have one made, or start it anew from the primary's state"
 
-
-class Replica:
+class Replica(GuestState):
     """
     The state of the secondary's guest.
 
     Each method that stands for a message returns whether that is to be answered: it has been acted
     upon, now or when it came before.
 
-    @ivar invalid: why the guest may not take over, or None.
+    @ivar turn: what its QEMU has said of it.
+    @ivar lost_sight: since it was NEW it may have become a still newer one, unheard.
     @ivar followed: whether the primary has said that new connections are protected.
     """
 
@@ -45,35 +45,17 @@ class Replica:
         @param copy: gives what says it of itself, if anything does.
         @param changed: called when its answer has changed something.
         """
-        self.number = 0
-        self.phase = Phase.NONE
-        self.invalid: str | None = None
+        super().__init__(state, counters, report)
         self.followed = False
-        self.turn = Turn.OLD
-        self._before = Phase.NONE  # UNASKED
+        self.turn = Turn.UNKNOWN
+        self._turn_before = Turn.UNKNOWN  # CHANGING
+        self.lost_sight = False
+        self._aborted = 0  # the last one whose ABORT was acted upon
         self._copy = copy
         self._nonce = b""
-        self._state = state
         self._parts = parts
         self._asks = asks
-        self._counters = counters
-        self._report = report
         self._changed = changed
-
-    def restore(self) -> None:
-        """Go on from what the state file has said. Raises StateError: that is of another version."""
-        values = self._state.values
-        try:
-            self.number = int(values.get("checkpoint", 0))
-            self.phase = Phase(values.get("phase", Phase.NONE.value))
-        except (TypeError, ValueError, OverflowError):
-            raise StateError(f"{self._state.path} is no state file of this version: move it away") from None
-        invalid = values.get("invalid")
-        if self.phase in (Phase.BEGUN, Phase.ASKING):
-            invalid = f"this process ended between BEGIN and DONE of checkpoint {self.number}"
-            self.phase = Phase.ABORTED
-        if invalid is not None:
-            self._become_invalid(str(invalid))
 
     def condition(self, connected: bool) -> tuple[str, str]:
         """The state as an operator reads it, and its reason; ``connected``: whether the primary is there."""
@@ -107,8 +89,10 @@ class Replica:
         if self._asks is not None:
             self._asks.cancel()
         self._nonce = nonce
-        if not was_unasked and self.turn is not Turn.CHANGING:
-            self.turn = Turn.OLD
+        if self._teller is None and not was_unasked and self.turn is not Turn.CHANGING:
+            self.turn = Turn.UNKNOWN
+        elif self.turn is Turn.NEW and not was_unasked:
+            self.turn = Turn.OLD  # this one needs a RESUME of its own
         self._counters.checkpoints_begun += 1
         self._say(f"checkpoint {number} began: the guest's traffic is stopped")
         for part in self._parts():
@@ -123,23 +107,42 @@ class Replica:
         makes no checkpoint, and the primary's QEMU may be heard first.
         """
         self._hear()
-        if number == self.number and self.phase is Phase.DONE:
+        if number == self.number and self.kept_phase is Phase.DONE:
             return True
         if not self._is_under_way(number) or not self.has_parts:  # they may have been removed meanwhile
             return False
-        return (self._teller is None or self.turn is Turn.NEW) and self._end(offsets)
+        return self.turn in (Turn.NEW, Turn.UNKNOWN) and self._end(offsets)
 
     def abort(self, number: int, unchanged: bool) -> bool:
-        """Let traffic on if the guest is as it was, and that was valid."""
-        if number == self.number and self.phase is Phase.ABORTED:
+        """
+        Let traffic on if the guest is as it was, and that was valid.
+
+        Its QEMU knows better: what it has made of the guest by now, or makes yet.
+        """
+        if number == self.number and (self.kept_phase is Phase.ABORTED or number == self._aborted):
             return True
         if not self._is_under_way(number):
             return False
         self._hear()
-        if self._teller is not None and self.turn is Turn.NEW:
-            return self._end({})
-        is_known = self._teller is not None and self.turn is Turn.OLD
-        return self._abort(None if unchanged or is_known else f"checkpoint {number} failed")
+        if self.turn is Turn.NEW:
+            is_kept = self._end({})
+        elif self.turn is Turn.CHANGING:
+            is_kept = self._leave_to_qemu()
+        else:
+            is_known = unchanged or self.turn is Turn.OLD
+            is_kept = self._abort(None if is_known else f"checkpoint {number} failed")
+        if is_kept:
+            self._aborted = number
+        return is_kept
+
+    def _leave_to_qemu(self) -> bool:
+        """The primary waits for it no more, and the guest's QEMU is still at it: as if that had begun by itself."""
+        if not self._keep(self.number, Phase.ABORTED, self.invalid):
+            return False
+        self._counters.checkpoints_aborted += 1
+        self._say(f"checkpoint {self.number} was aborted: waiting for the guest's QEMU, which makes one")
+        self._leave_for_unasked()
+        return True
 
     def unprotect(self, keys: Sequence[bytes] | None) -> bool:
         if keys is None:
@@ -176,7 +179,9 @@ class Replica:
         """Take over no more until the next checkpoint."""
         self.followed = False
         why = f"the primary says so: {reason}"
-        if self._keep(self.number, self.phase, why):
+        phase = self.phase
+        if self._keep(self.number, self.kept_phase, why):
+            self.phase = phase
             return True
         self._become_invalid(why)
         return False
@@ -192,14 +197,28 @@ class Replica:
         if self.phase not in (Phase.BEGUN, Phase.UNASKED):
             return
         self._counters.checkpoints_lost += 1
-        if (teller := self._teller) is not None:
-            self._heed(teller)
+        if self.turn in (Turn.OLD, Turn.CHANGING) and (teller := self._teller) is not None:
+            self.phase = Phase.ASKING
+            self._say("the primary was lost during a checkpoint: waiting for the word of the guest's QEMU")
+            teller.settle()
+        elif self.turn in (Turn.OLD, Turn.NEW):
+            self._settle()
         elif self._asks is None:
             self._give_up(f"the primary was lost between BEGIN and DONE of checkpoint {self.number}")
         else:
             self.phase = Phase.ASKING
             self._say(f"the primary was lost during checkpoint {self.number}: asking checkpoint-state")
             self._asks.run({NUMBER_VARIABLE: str(self.number)}).addCallback(self._told_state, self.number)
+
+    def handed_over(self) -> None:
+        """
+        The primary's guest is to be heard no more, and this one takes over.
+
+        A checkpoint that is under way ends as this guest's QEMU says; without one, as the primary's process says yet.
+        """
+        self._hear()
+        if self.turn is not Turn.UNKNOWN:
+            self.primary_lost()
 
     def _told_state(self, status: int | None, number: int) -> None:
         assert self._asks is not None
@@ -220,75 +239,93 @@ class Replica:
 
     @property
     def _teller(self) -> ICopy | None:
-        """It, where it would say so."""
+        """It, where it would say what it does from now on."""
         copy = self._copy()
-        return copy if copy is not None and copy.tells and self.turn is not Turn.UNKNOWN else None
+        return copy if copy is not None and copy.tells else None
 
     def _hear(self) -> None:
         """What its QEMU has said by now may still stand in the kernel's queue."""
-        if (teller := self._teller) is not None:
-            teller.hear()
+        if (copy := self._copy()) is not None:
+            copy.hear()
 
-    def _heed(self, teller: ICopy) -> None:
-        """The primary is lost in the middle of a checkpoint: what it has said of the guest decides."""
-        if self.turn is Turn.CHANGING:
-            self.phase = Phase.ASKING
-            self._say("the primary was lost while the guest was being made anew: waiting for its QEMU's word")
-            teller.settle()
-        else:
-            self._settle(self.turn is Turn.NEW)
-
-    def _settle(self, is_new: bool) -> None:
-        """The primary is lost, and what has become of the guest is known."""
-        if not (self._end({}) if is_new else self._abort(None)):
+    def _settle(self) -> None:
+        """The primary is lost, and what has become of the guest may be known."""
+        if self.turn is Turn.UNKNOWN:
+            self._give_up("the primary was lost during a checkpoint, and its QEMU could not be heard in it")
+        elif not (self._end({}) if self.turn is Turn.NEW else self._abort(None)):
             self._give_up("what has become of the guest in a checkpoint could not be kept")
 
-    def guest_stopped(self) -> None:
-        """It stands still, to become another perhaps; all that it sent before has been received."""
-        self.turn = Turn.CHANGING
+    def _stop_unasked(self) -> None:
+        """Its QEMU changes it, or has done so, and the primary has said nothing of that."""
         if not self.is_checkpointing:
-            self._before, self.phase = self.phase, Phase.UNASKED
+            self._leave_for_unasked()
             for part in self._parts():
                 part.begin_checkpoint()
-            self._changed()
+
+    def guest_stopped(self) -> None:
+        """It stands still, to become another perhaps."""
+        self._stop_unasked()
+        if self.turn is not Turn.CHANGING:
+            self._turn_before, self.turn = self.turn, Turn.CHANGING
+        self._changed()
 
     def guest_turned(self) -> None:
         """It has become the primary's equal, and runs again."""
-        self.turn = Turn.NEW
+        self._stop_unasked()
+        self.turn, self.lost_sight = Turn.NEW, False
         for part in self._parts():
             part.guest_turned()
         if self.phase is Phase.ASKING:
-            self._settle(True)
+            self._settle()
         self._changed()
 
     def guest_kept(self) -> None:
-        """It stood still, and is as it was."""
-        if self.turn is not Turn.CHANGING:
+        """It stood still, and is as it was before; or COLO has ended, and it stays as it is."""
+        if self.turn is Turn.CHANGING:
+            self.turn = self._turn_before
+        elif self.turn is not Turn.OLD:
             return
-        self.turn = Turn.OLD
         if self.phase is Phase.ASKING:
-            self._settle(False)
-        elif self.phase is Phase.UNASKED:
+            self._settle()
+        elif self.phase is Phase.UNASKED and self.turn is not Turn.NEW:
             self.phase = self._before
             for part in self._parts():
                 part.abort_checkpoint(self.invalid is None)
         self._changed()
 
     def guest_unknown(self, why: str) -> None:
-        """It stood still, and nobody will say what has become of it."""
-        if self.turn is not Turn.CHANGING:
+        """Nobody will say what becomes of it from now on; one that was the primary's equal will be so again."""
+        self.lost_sight = True
+        if self.turn not in (Turn.OLD, Turn.CHANGING):
             return
         self.turn = Turn.UNKNOWN
         if self.phase in (Phase.ASKING, Phase.UNASKED):
             self._give_up(f"it was being made anew, and {why}")
         self._changed()
 
-    def leave_unasked(self) -> None:
-        """The primary says nothing of the checkpoint that the guest's QEMU has made: go on without its word."""
+    def guest_known(self) -> None:
+        """It is heard of again, for so long by now that the primary would have spoken of what was not heard."""
+        if self.turn is Turn.UNKNOWN and not self.is_checkpointing:
+            self.turn = Turn.OLD
+
+    def leave_unasked(self, is_sure: bool = True) -> None:
+        """
+        The primary says nothing of the checkpoint that the guest's QEMU has made: go on without its word.
+
+        @param is_sure: that it was a checkpoint, and no pause of an operator's.
+        """
         if self.phase is not Phase.UNASKED or self.turn is not Turn.NEW:
             return
+        if not is_sure:
+            self.turn = Turn.UNKNOWN
+            self._give_up("it stood still, and neither its QEMU nor the primary has said what for")
+            self._changed()
+            return
         self._counters.unasked += 1
-        self.phase, self.turn = self._before, Turn.OLD
+        self.phase = self._before
+        self.turn = Turn.OLD if self._teller is not None else Turn.UNKNOWN
+        if self.invalid is not None:
+            self.shut()  # first: nothing of what waited goes on
         for part in self._parts():
             part.end_checkpoint({}, None)
         if self.invalid is not None:
@@ -320,11 +357,6 @@ class Replica:
     # the take-over
 
     @property
-    def is_checkpointing(self) -> bool:
-        """Whether the guest stands still for a checkpoint."""
-        return self.phase in (Phase.UNASKED, Phase.BEGUN, Phase.ASKING)
-
-    @property
     def why_not(self) -> str | None:
         """Why the guest can't take over now and what to do, in one line, or None."""
         if self.is_checkpointing:
@@ -333,7 +365,7 @@ class Replica:
                 " is closed"
             )
         if self.invalid is not None:
-            return f"the guest is invalid: {self.invalid}; {_REMEDY}"
+            return f"the guest is invalid: {self.invalid}; {REMEDY}"
         return None
 
     def shut(self) -> None:
@@ -348,9 +380,11 @@ class Replica:
             return False
         self._counters.checkpoints_done += 1
         self._say(f"checkpoint {self.number} is done: the guest equals the primary's")
-        self.turn = Turn.OLD
+        self.turn = Turn.OLD if self._teller is not None else Turn.UNKNOWN
         marker = marker_packet(self._nonce)
         for part in self._parts():
+            if self.lost_sight:
+                part.guest_turned()
             part.end_checkpoint(offsets, marker)
         return True
 
@@ -364,35 +398,3 @@ class Replica:
         for part in self._parts():
             part.abort_checkpoint(goes_on)
         return True
-
-    def _is_under_way(self, number: int) -> bool:
-        if number == self.number and self.phase is Phase.BEGUN:
-            return True
-        self._counters.ignored_numbers += 1
-        self._report.warn(f"ignored a message of checkpoint {number}: that is not under way", kind="number")
-        return False
-
-    def _keep(self, number: int, phase: Phase, invalid: str | None) -> bool:
-        """Take a new state, once it is on the disk; False if it can't be."""
-        try:
-            self._state.keep({"checkpoint": number, "phase": phase.value, "invalid": invalid})
-        except StateError as error:
-            self._counters.not_kept += 1
-            self._report.warn(f"not answered: {error}", kind="state")
-            return False
-        self.number, self.phase = number, phase
-        if invalid is None:
-            self.invalid = None
-        else:
-            self._become_invalid(invalid)
-        return True
-
-    def _become_invalid(self, why: str) -> None:
-        if self.invalid is not None:
-            return
-        self.invalid = why
-        self._counters.invalidated += 1
-        self._report.warn(f"the guest is invalid: {why}; {_REMEDY}", kind="invalid")
-
-    def _say(self, text: str) -> None:
-        self._report.info(text, kind="checkpoint")

@@ -299,8 +299,14 @@ class FilterRewriter(Filter):
         self._has_turned = False
         self._hand_on()
 
+    def _follow_turned(self) -> None:
+        """The guest is the primary's equal, though nobody has ended the checkpoint: as far as is known."""
+        if self._has_turned:
+            self.rewriter.following.checkpoint({}, self._monotonic())
+
     def _hand_on(self) -> None:
         """The guest's own first: it was sent before it has had what the client sent since."""
+        self._follow_turned()
         for direction in (Direction.RX, Direction.TX):
             for batch in self._kept[direction].take():
                 self._inject(self._rewritten(batch, direction), direction)
@@ -328,8 +334,7 @@ class FilterRewriter(Filter):
         Unprotected connections are reset, what the guest sent beyond the clients' acks goes out, then what waited
         for a checkpoint. All that within this turn, but of the resets only so many that the rest need not wait long.
         """
-        if self._has_turned:
-            self.rewriter.following.checkpoint({}, self._monotonic())
+        self._follow_turned()
         self.rewriter.fail_over(self._monotonic())
         self._resets = self.rewriter.resets()
         self._reset_some()

@@ -23,6 +23,7 @@ from colo_twisted.qemu.properties import ColoQEMUProperties
 from colo_twisted.reporting import Reporter
 
 LOOK_SECONDS = 1.0  # from one look at COLO's state to the next: it has no event for its beginning
+NOT_CONNECTED = "its QMP socket is not connected"
 _MS = 1000
 
 
@@ -56,7 +57,8 @@ class ColoQEMU:
     @ivar connected: whether its guest is under COLO and runs, or stands still for a checkpoint.
     @ivar answers: whether it takes commands.
     @ivar why_not: why it is not, in words; None if it is.
-    @ivar watchers: each is called when these have changed.
+    @ivar has_exited: COLO has ended, though QEMU may still say that it is in it.
+    @ivar watchers: each is called when ``connected`` or ``why_not`` has changed; answer_watchers: when ``answers`` has.
     """
 
     def __init__(self, properties: ColoQEMUProperties, machine: IMachine) -> None:
@@ -64,7 +66,8 @@ class ColoQEMU:
         self.role = properties.role
         self.counters: ColoQEMUCounters = ColoQEMUCounters()
         self.watchers: list[Callable[[bool], None]] = []
-        self.why_not: str | None = "its QMP socket is not connected"
+        self.answer_watchers: list[Callable[[bool], None]] = []
+        self.why_not: str | None = NOT_CONNECTED
         self.pause = Pause.NONE
         self.report = Reporter(f"colo-qemu {self.id}")
         self.monitor = Monitor(machine.reactor, properties.qmp, properties.timeout / _MS, self.counters, self.report)
@@ -72,8 +75,8 @@ class ColoQEMU:
         self.monitor.told = self._told
         self.machine = machine
         self._filters = Filters(self.ask, self.report, self._healed)
-        self._look_again = Countdown(machine.reactor)
-        self._has_exited = False  # COLO has ended, and QEMU still says that it is in it
+        self.look_again = Countdown(machine.reactor)
+        self.has_exited = False
         self._goes_on = False  # QEMU is to be told that the other side is lost
         self._heard_in_time = False  # the STOP of the pause, before its RESUME
 
@@ -96,7 +99,7 @@ class ColoQEMU:
 
     def stop(self) -> None:
         self.machine.events.unsubscribe(self._happened)
-        self._look_again.end()
+        self.look_again.end()
         self.monitor.stop()
 
     def close(self) -> None:
@@ -110,12 +113,22 @@ class ColoQEMU:
 
     def _connection_changed(self, connected: bool) -> None:
         if connected:
-            self._has_exited = False
+            self.unheard()
+            self.has_exited = False
             self._look()
         else:
-            self._look_again.end()
-            self._leave("its QMP socket is not connected")
-        self._tell()
+            self.look_again.end()
+            self.closed()
+        for watcher in list(self.answer_watchers):
+            watcher(connected)
+
+    def closed(self) -> None:
+        """QEMU has closed its QMP socket, and may not be heard for a while."""
+        self.unheard()
+
+    def unheard(self) -> None:
+        """What the guest does meanwhile nobody hears, or has heard. Harmless when that was said."""
+        self._leave(NOT_CONNECTED)
 
     def _happened(self, event: Event) -> None:
         """A chardev here that has come or gone may lead to one of QEMU's."""
@@ -126,7 +139,7 @@ class ColoQEMU:
         self.counters.healed += 1
 
     def _look(self) -> None:
-        self._look_again.begin(LOOK_SECONDS, self._look)
+        self.look_again.begin(LOOK_SECONDS, self._look)
         self._filters.look()
         self.ask("query-colo-status").addCallbacks(self._colo_status, self._no_status)
 
@@ -137,12 +150,12 @@ class ColoQEMU:
     def _colo_status(self, status: Mapping[str, Any]) -> None:
         mode = status.get("mode")
         if mode != self.role:
-            self._has_exited = self._goes_on = False
+            self.has_exited = self._goes_on = False
             other = f" but this is role={self.role}" if mode != "none" else ""
             self._leave(f"it is not under COLO (query-colo-status says mode {mode}{other})")
         elif self._goes_on:
             self._lose_heartbeat()
-        elif not (self.connected or self._has_exited):
+        elif not (self.connected or self.has_exited):
             self.ask("query-status").addCallbacks(self._entering, lambda failure: failure.trap(QEMUError, NoAnswer))
 
     def _entering(self, status: Mapping[str, Any]) -> None:
@@ -158,10 +171,10 @@ class ColoQEMU:
         if why == self.why_not:
             return
         was_connected, self.why_not = self.connected, why
-        was_changing, self.pause = self.pause in (Pause.UNTOLD, Pause.CHECKPOINT), Pause.NONE
+        self.pause = Pause.NONE
         if was_connected:
             self.report.warn(f"no checkpoint can be made: {why}", kind="left")
-            self.left(was_changing)
+            self.left()
         self._tell()
 
     def _tell(self) -> None:
@@ -186,10 +199,9 @@ class ColoQEMU:
 
     def _exited(self, reason: str) -> None:
         self.counters.colo_exits += 1
-        self._has_exited = True
-        was_changing = self.pause in (Pause.UNTOLD, Pause.CHECKPOINT)
+        self.has_exited = True
         self.pause = Pause.NONE
-        if was_changing and self.connected:
+        if self.connected:
             self.kept()
         self._leave(f"COLO has ended there (COLO_EXIT: {reason})")
 
@@ -221,14 +233,14 @@ class ColoQEMU:
     def entered(self) -> None:
         """The guest is under COLO, and runs."""
 
-    def left(self, was_changing: bool) -> None:
-        """It is so no more; ``was_changing``: it may have stood still for a checkpoint."""
+    def left(self) -> None:
+        """It is so no more; unless COLO has ended in words (``has_exited``), nobody hears what becomes of it."""
 
     def halted(self) -> None:
         """The guest stands still, for a checkpoint or by somebody's wish: what it sent before can be read now."""
 
     def kept(self) -> None:
-        """The guest stood still, and no checkpoint was made of it."""
+        """The guest stood still, and no checkpoint was made of it; or COLO ends, and none will be."""
 
     def turned(self, in_time: bool, is_sure: bool) -> None:
         """
@@ -244,7 +256,7 @@ class ColoQEMU:
         """As the interface says. What QEMU does then (STOP, COLO_EXIT, RESUME) is no checkpoint."""
         self._goes_on = True
         if self.pause is Pause.NONE:
-            self._has_exited = True
+            self.has_exited = True
             self._leave("this side goes on without the other")
         if self.monitor.connected:
             self._lose_heartbeat()
@@ -255,6 +267,7 @@ class ColoQEMU:
 
     def _heartbeat_lost(self, _: Any) -> None:
         self._goes_on = False
+        self.has_exited = True  # COLO_EXIT may come later
         self.report.info("QEMU was told that the other side is lost (x-colo-lost-heartbeat)")
 
     def _heartbeat_refused(self, failure: Failure) -> None:

@@ -130,7 +130,7 @@ class Monitor(Reach):
 
     def _drop(self) -> None:
         if self._talk is not None:
-            self._talk.transport.abortConnection()
+            self._talk.end()
 
     # what QEMU has said by now, before the reactor's next turn
 
@@ -141,7 +141,7 @@ class Monitor(Reach):
 
     def has_read(self, event: str) -> bool:
         """Whether an event of that name was read, and not told yet."""
-        return self._talk is not None and any(message.get("event") == event for message in self._talk.read)
+        return self._talk is not None and self._talk.has_read(event)
 
     # what the connection says
 
@@ -175,16 +175,24 @@ class Monitor(Reach):
 
     def heard(self, message: dict[str, Any]) -> None:
         """One of the greeting, an answer, an event."""
-        if "event" in message:  # one may come before the greeting, and means nothing to us then
-            self._counters.events += 1
-            if self.connected:
-                self.told(str(message["event"]), message.get("data") or {})
+        if "event" in message:
+            self._happened(str(message["event"]), message.get("data", {}))
         elif "QMP" in message and not self._pending and not self.connected:
+            self._deadline.end()
             self._ask("qmp_capabilities", {}).addCallbacks(self._negotiated, self._not_negotiated)
         elif self._pending and ("return" in message or "error" in message):
             self._answered(message)
         else:
             self.broken("it says what nobody has asked for")
+
+    def _happened(self, event: str, data: Any) -> None:
+        """One may come before the greeting, and means nothing to us then."""
+        if not isinstance(data, dict):
+            self.broken("an event's data that is no object")
+            return
+        self._counters.events += 1
+        if self.connected:
+            self.told(event, data)
 
     def _answered(self, message: dict[str, Any]) -> None:
         _, answer = self._pending.popleft()
@@ -218,15 +226,17 @@ class _Talk(Protocol):
     """
     One connection.
 
-    @ivar read: messages that were read and not told yet.
+    What was read and not told yet stands in ``_read``: messages, and last of all why what follows is none.
     """
 
     transport: Any
 
     def __init__(self, monitor: Monitor) -> None:
-        self.read: deque[dict[str, Any]] = deque()
+        self._read: deque[dict[str, Any] | str] = deque()
         self._monitor = monitor
         self._stream = JSONStream(MOST_BYTES)
+        self._bytes = 0
+        self._broken = False
         self._telling = False
         self._over = False
 
@@ -237,6 +247,15 @@ class _Talk(Protocol):
         self._over = True
         self._monitor.gone(self)
 
+    def end(self) -> None:
+        """Close the connection, and tell nothing more of what was read."""
+        self._over = True
+        self.transport.abortConnection()
+
+    def has_read(self, event: str) -> bool:
+        """Whether an event of that name was read, and not told yet."""
+        return any(not isinstance(message, str) and message.get("event") == event for message in self._read)
+
     def drain(self) -> None:
         """What that finds of an end, the reactor finds again."""
         for _ in range(MOST_READS):
@@ -245,20 +264,22 @@ class _Talk(Protocol):
             if self._bytes == before:
                 return
 
-    _bytes = 0
-
     def dataReceived(self, data: bytes) -> None:
         self._bytes += len(data)
-        self._stream.feed(data)
+        if not self._broken:
+            self._stream.feed(data)
+            self._take()
+        self._tell()
+
+    def _take(self) -> None:
         try:
             while (found := self._stream.next()) is not None:
                 if not isinstance(found.value, dict):
                     raise JSONError("a value that is no object")
-                self.read.append(found.value)
+                self._read.append(found.value)
         except JSONError as error:
-            self._over = True
-            self._monitor.broken(str(error))
-        self._tell()
+            self._broken = True
+            self._read.append(str(error))
 
     def _tell(self) -> None:
         """In order, also where what is told makes us read more."""
@@ -266,7 +287,11 @@ class _Talk(Protocol):
             return
         self._telling = True
         try:
-            while self.read and not self._over:
-                self._monitor.heard(self.read.popleft())
+            while self._read and not self._over:
+                message = self._read.popleft()
+                if isinstance(message, str):
+                    self._monitor.broken(message)
+                else:
+                    self._monitor.heard(message)
         finally:
             self._telling = False

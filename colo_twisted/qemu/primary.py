@@ -15,6 +15,7 @@ from colo_twisted.qemu.guest import ColoQEMU
 from colo_twisted.qemu.monitor import NoAnswer, QEMUError
 from colo_twisted.qemu.properties import ColoQEMUProperties
 
+CLOSED_SECONDS = 0.25  # for all else that closes when a QEMU dies: its netdev above all
 ASK_AGAIN_SECONDS = 0.25  # QEMU forgets a request that comes while it is just beginning a checkpoint
 
 
@@ -65,6 +66,7 @@ class PrimaryQEMU(ColoQEMU):
         if self._pending is not None or not self.connected:
             return succeed(Outcome.UNCHANGED)
         pending = self._pending = Deferred()
+        self._delay = None  # it may have been set anew meanwhile
         self._ask()
         return pending
 
@@ -73,24 +75,29 @@ class PrimaryQEMU(ColoQEMU):
         self._end(Outcome.FAILED)
 
     def _ask(self) -> None:
-        self.counters.asked += 1
         self._repeat.begin(ASK_AGAIN_SECONDS, self._ask)
         if self._delay is None:
             self.ask("query-migrate-parameters").addCallbacks(self._learn_delay, self._refused)
-        else:
-            asked = self.ask("migrate-set-parameters", x_checkpoint_delay=self._delay)
-            asked.addCallbacks(lambda _: None, self._refused)
+            return
+        self.counters.asked += 1
+        asked = self.ask("migrate-set-parameters", x_checkpoint_delay=self._delay)
+        asked.addCallbacks(lambda _: None, self._refused)
 
     def _learn_delay(self, parameters: Mapping[str, Any]) -> None:
-        self._delay = int(parameters["x-checkpoint-delay"])
-        if self._pending is not None:
+        self._delay = parameters.get("x-checkpoint-delay")
+        if self._delay is None:
+            self._makes_none("it has no x-checkpoint-delay")
+        elif self._pending is not None:
             self._ask()
 
     def _refused(self, failure: Failure) -> None:
         if failure.check(NoAnswer):
             return  # what the lost connection means, ``left`` says
         failure.trap(QEMUError)
-        self.report.warn(f"QEMU makes no checkpoint: {failure.getErrorMessage()}", kind="refused")
+        self._makes_none(failure.getErrorMessage())
+
+    def _makes_none(self, why: str) -> None:
+        self.report.warn(f"QEMU makes no checkpoint: {why}", kind="refused")
         self._end(Outcome.UNCHANGED)
 
     def _end(self, outcome: Outcome) -> None:
@@ -101,11 +108,19 @@ class PrimaryQEMU(ColoQEMU):
 
     # what its guest does
 
+    def closed(self) -> None:
+        """
+        The QEMU may be dead, and its netdev's end be about to be read.
+
+        That hands over, where the guest is watched; said before, that nothing can be followed any more would make all
+        connections unprotected, and so have them reset.
+        """
+        self.look_again.begin(CLOSED_SECONDS, self.unheard)
+
     def entered(self) -> None:
-        self._delay = None
         self.wanted("the guests have come under COLO")
 
-    def left(self, was_changing: bool) -> None:
+    def left(self) -> None:
         self._end(Outcome.FAILED)
 
     def halted(self) -> None:

@@ -8,17 +8,19 @@ from typing import Any
 from zope.interface import implementer
 
 from colo_twisted.countdown import Countdown
-from colo_twisted.interfaces import IChangeable, IColoPeer, ICopy, IHypervisor, IMachine
-from colo_twisted.qemu.guest import ColoQEMU
+from colo_twisted.failover.phases import Phase
+from colo_twisted.interfaces import IChangeable, IColoPeer, ICopy, IHypervisor, IMachine, IRetiring
+from colo_twisted.qemu.guest import ColoQEMU, Pause
 from colo_twisted.qemu.monitor import NoAnswer, QEMUError
 from colo_twisted.qemu.properties import ColoQEMUProperties
 
 BEGIN_SECONDS = 1.0  # for the primary's word of a checkpoint that QEMU made by itself
-SETTLE_SECONDS = 0.5  # for a checkpoint to end by itself, once the primary is lost
-KNOW_SECONDS = 2.0  # and then for QEMU to give it up
+IMMINENT_SECONDS = 0.1  # for one to begin that was asked for, once the primary is lost
+SETTLE_SECONDS = 0.5  # for one to end by itself then
+KNOW_SECONDS = 2.0  # and then for QEMU to give it up, and say so
 
 
-@implementer(ICopy, IHypervisor, IChangeable)
+@implementer(ICopy, IHypervisor, IChangeable, IRetiring)
 class SecondaryQEMU(ColoQEMU):
     """
     Between STOP and RESUME its guest becomes another: what it sent before STOP is the old one's.
@@ -30,6 +32,11 @@ class SecondaryQEMU(ColoQEMU):
     def __init__(self, properties: ColoQEMUProperties, machine: IMachine) -> None:
         super().__init__(properties, machine)
         self._waiting = Countdown(machine.reactor)
+        self._is_sure = True  # that the last pause was for a checkpoint
+
+    def retire(self) -> None:
+        """What becomes of the guest is not heard from now on."""
+        self._unknown("it was removed")
 
     def stop(self) -> None:
         self._waiting.end()
@@ -49,13 +56,18 @@ class SecondaryQEMU(ColoQEMU):
 
     # what its guest does
 
+    def entered(self) -> None:
+        """What was missed, if anything, the primary is about to speak of."""
+        self._waiting.begin(BEGIN_SECONDS, self._nobody_asked)
+
     def halted(self) -> None:
-        self._drain()
         for replica in self._replicas():
             replica.guest_stopped()
+        self._drain()  # behind that: it may run again by now, and what is read be the new guest's
 
     def turned(self, in_time: bool, is_sure: bool) -> None:
         self.counters.checkpoints += 1
+        self._is_sure = is_sure
         if not in_time:
             self._drain()  # nobody knows which of it is the old guest's
         self._waiting.begin(BEGIN_SECONDS, self._nobody_asked)
@@ -64,25 +76,29 @@ class SecondaryQEMU(ColoQEMU):
 
     def _nobody_asked(self) -> None:
         for replica in self._replicas():
-            replica.leave_unasked()
+            replica.leave_unasked(self._is_sure)
+            if self.connected:
+                replica.guest_known()
 
     def kept(self) -> None:
-        self._waiting.end()
+        self._waiting.begin(BEGIN_SECONDS, self._nobody_asked)  # it may be after one that was made
         for replica in self._replicas():
             replica.guest_kept()
 
-    def left(self, was_changing: bool) -> None:
-        if was_changing:
+    def left(self) -> None:
+        if not self.has_exited:
             self._unknown()
 
-    def _unknown(self) -> None:
-        self._waiting.end()
+    def _unknown(self, why: str = "its QEMU can't be asked what it has made of it") -> None:
         for replica in self._replicas():
-            replica.guest_unknown("its QEMU can't be asked what it has made of it")
+            replica.leave_unasked(self._is_sure)
+            replica.guest_unknown(why)
 
     def hear(self) -> None:
         """As the interface says."""
         self.monitor.drain()
+
+    # the primary is lost
 
     def _lose_heartbeat(self) -> None:
         """First: a primary's QEMU that lives unheard would go on writing to this guest's disk, where it has one."""
@@ -91,8 +107,24 @@ class SecondaryQEMU(ColoQEMU):
 
     def settle(self) -> None:
         """As the interface says."""
-        self._waiting.begin(SETTLE_SECONDS, self._end_it)
+        if self.pause is Pause.NONE:
+            self._waiting.begin(IMMINENT_SECONDS, self._not_begun)
+        else:
+            self._waiting.begin(SETTLE_SECONDS, self._end_it)
+
+    def _not_begun(self) -> None:
+        """Unless it has, there is none to wait for."""
+        if self.pause is not Pause.NONE:
+            self.settle()
+            return
+        for replica in self._asking():
+            replica.guest_kept()
 
     def _end_it(self) -> None:
-        self._waiting.begin(KNOW_SECONDS, self._unknown)
-        self.go_on()
+        if self._asking():
+            self._waiting.begin(KNOW_SECONDS, self._unknown)
+            self.go_on()
+
+    def _asking(self) -> list[Any]:
+        """Those that wait for its word; not any more where the primary is back."""
+        return [replica for replica in self._replicas() if replica.phase is Phase.ASKING]

@@ -492,11 +492,11 @@ class SomeQEMU:
 
     def __init__(self) -> None:
         self.answers = False
-        self.watchers: list[Callable[[bool], None]] = []
+        self.answer_watchers: list[Callable[[bool], None]] = []
 
     def say(self, answers: bool) -> None:
         self.answers = answers
-        for watcher in list(self.watchers):
+        for watcher in list(self.answer_watchers):
             watcher(False)
 
 
@@ -512,7 +512,7 @@ def test_a_qemu_that_answers_no_more_is_a_guest_that_is_gone() -> None:
     assert watching.watch.present
     qemu.say(False)
     assert watching.gone == ["QEMU does not answer colo-qemu 'qemu0'"]
-    assert qemu.watchers == []
+    assert qemu.answer_watchers == []
     assert watching.idle
     watching.watch.start()
     qemu.say(True)
@@ -521,7 +521,7 @@ def test_a_qemu_that_answers_no_more_is_a_guest_that_is_gone() -> None:
     del watching.machine.objects["qemu0"]
     watching.look()
     assert len(watching.gone) == 2
-    assert qemu.watchers == []
+    assert qemu.answer_watchers == []
 
 
 def test_what_is_no_qemu_is_waited_for() -> None:

@@ -201,6 +201,57 @@ def test_an_abort_with_the_guest_unknown_keeps_it_stopped_until_the_next_checkpo
     assert house.netdev("hn0").packets[-1] == MARKER
 
 
+def test_what_a_guest_says_once_it_has_turned_is_kept_until_the_checkpoint_ends() -> None:
+    house = opened(a_house())
+    rewriter, hn0 = house.object("rew0"), house.netdev("hn0")
+    sent = len(hn0.packets)
+    rewriter.begin_checkpoint()
+    house.netdev("guest").receive(batch_of(OUT, OTHER))
+    rewriter.guest_turned()
+    from_guest(house, Segment(3001, 101, payload=b"new"))
+    rewriter.begin_checkpoint()
+    from_client(house, Segment(101, 3001, payload=b"more"))
+    rewriter.end_checkpoint({}, MARKER)
+    assert hn0.packets[sent] == MARKER
+    assert [Segment.of(packet) for packet in hn0.packets[sent + 1 :]] == [Segment(3001, 101, payload=b"new")]
+    assert last(house, "guest") == Segment(101, 3001, payload=b"more")
+    assert rewriter.counters.dropped_superseded == 2
+
+
+def test_the_next_checkpoint_has_a_turn_of_its_own() -> None:
+    house = opened(a_house())
+    rewriter, hn0 = house.object("rew0"), house.netdev("hn0")
+    for _ in range(2):
+        rewriter.begin_checkpoint()
+        rewriter.guest_turned()
+        rewriter.end_checkpoint({}, MARKER)
+    sent = len(hn0.packets)
+    rewriter.begin_checkpoint()
+    house.netdev("guest").receive(batch_of(OUT))
+    rewriter.end_checkpoint({}, MARKER)
+    assert hn0.packets[sent:] == [MARKER]
+
+
+def test_a_checkpoint_that_nobody_waits_for_ends_without_a_marker() -> None:
+    house = opened(a_house())
+    rewriter, sent = house.object("rew0"), len(house.netdev("hn0").packets)
+    rewriter.begin_checkpoint()
+    rewriter.end_checkpoint({}, None)
+    assert len(house.netdev("hn0").packets) == sent
+    from_guest(house, Segment(3001, 101, payload=b"new"))
+    assert last(house, "hn0").seq == 3001
+
+
+def test_a_failover_in_the_middle_takes_a_guest_that_has_turned_as_the_new_one() -> None:
+    house = opened(a_house())
+    rewriter = house.object("rew0")
+    rewriter.begin_checkpoint()
+    rewriter.guest_turned()
+    from_guest(house, Segment(3001, 101, payload=b"new"))
+    rewriter.fail_over()
+    assert last(house, "hn0") == Segment(3001, 101, payload=b"new")
+
+
 def test_what_waits_has_a_bound_each_way() -> None:
     house = a_house(",max_backlog=128K")
     rewriter = house.object("rew0")
@@ -280,6 +331,16 @@ def test_one_that_is_removed_hands_on_what_waits_for_a_checkpoint() -> None:
     assert house.reactor.getDelayedCalls() == []
     from_client(house, Segment(101, 3001, payload=b"more"))
     assert last(house, "guest").ack == 3001, "nobody rewrites any more"
+
+
+def test_one_that_is_removed_hands_on_what_a_guest_has_said_since_it_turned() -> None:
+    house = opened(a_house())
+    rewriter = house.object("rew0")
+    rewriter.begin_checkpoint()
+    rewriter.guest_turned()
+    from_guest(house, Segment(3001, 101, payload=b"new"))
+    house.machine.remove("object", "rew0")
+    assert last(house, "hn0") == Segment(3001, 101, payload=b"new")
 
 
 def test_one_that_is_removed_hands_on_nothing_of_a_guest_whose_state_is_unknown() -> None:
