@@ -7,7 +7,7 @@ from typing import Any
 
 from colo_twisted.checkpoint.command import NUMBER_VARIABLE
 from colo_twisted.checkpoint.program import Program
-from colo_twisted.failover.guest_state import REMEDY, GuestState
+from colo_twisted.failover.guest_state import GuestState
 from colo_twisted.failover.phases import Phase, ReplicaCounters, Turn
 from colo_twisted.failover.properties import NEW_STATE, OLD_STATE
 from colo_twisted.failover.state import StateFile
@@ -26,7 +26,6 @@ class Replica(GuestState):
 
     @ivar turn: what its QEMU has said of it.
     @ivar lost_sight: since it was NEW it may have become a still newer one, unheard.
-    @ivar followed: whether the primary has said that new connections are protected.
     """
 
     def __init__(
@@ -46,31 +45,16 @@ class Replica(GuestState):
         @param changed: called when its answer has changed something.
         """
         super().__init__(state, counters, report)
-        self.followed = False
         self.turn = Turn.UNKNOWN
         self._turn_before = Turn.UNKNOWN  # CHANGING
         self.lost_sight = False
         self._aborted = 0  # the last one whose ABORT was acted upon
+        self._untold = 0  # checkpoints that its QEMU has made, and of which the primary has not spoken yet
         self._copy = copy
         self._nonce = b""
         self._parts = parts
         self._asks = asks
         self._changed = changed
-
-    def condition(self, connected: bool) -> tuple[str, str]:
-        """The state as an operator reads it, and its reason; ``connected``: whether the primary is there."""
-        if self.phase is Phase.ASKING:
-            asked = "its QEMU" if self._asks is None else "checkpoint-state"
-            return "checkpointing", f"the primary was lost during checkpoint {self.number}: asking {asked}"
-        if self.phase is Phase.UNASKED:
-            return "checkpointing", "its QEMU makes one by itself"
-        if self.phase is Phase.BEGUN:
-            return "checkpointing", f"checkpoint {self.number}"
-        if self.invalid is not None:
-            return "joining", f"the guest is invalid: {self.invalid}"
-        if not connected:
-            return "joining", "the primary is not there"
-        return ("synced", "") if self.followed else ("joining", "the primary does not protect new connections yet")
 
     # the primary's messages
 
@@ -111,7 +95,16 @@ class Replica(GuestState):
             return True
         if not self._is_under_way(number) or not self.has_parts:  # they may have been removed meanwhile
             return False
-        return self.turn in (Turn.NEW, Turn.UNKNOWN) and self._end(offsets)
+        if self.turn is Turn.OLD and self._untold:
+            is_done = self._end_untold()
+        else:
+            is_done = self.turn in (Turn.NEW, Turn.UNKNOWN) and self._end(offsets)
+        self._untold = max(0, self._untold - is_done)
+        return is_done
+
+    def _end_untold(self) -> bool:
+        """It is of a checkpoint that was followed by another before the last DONE came: the guest is as after that."""
+        return self._end({key: offsets for part in self._parts() for key, offsets in part.offsets().items()})
 
     def abort(self, number: int, unchanged: bool) -> bool:
         """
@@ -191,6 +184,7 @@ class Replica(GuestState):
     def primary_lost(self) -> None:
         """Find out which state the guest is in, if that isn't known."""
         self.followed = False
+        self._untold = 0
         self._hear()
         if self.phase is Phase.UNASKED and self.turn is Turn.NEW:
             self.leave_unasked()
@@ -198,16 +192,14 @@ class Replica(GuestState):
             return
         self._counters.checkpoints_lost += 1
         if self.turn in (Turn.OLD, Turn.CHANGING) and (teller := self._teller) is not None:
-            self.phase = Phase.ASKING
-            self._say("the primary was lost during a checkpoint: waiting for the word of the guest's QEMU")
+            self._ask("its QEMU")
             teller.settle()
         elif self.turn in (Turn.OLD, Turn.NEW):
             self._settle()
         elif self._asks is None:
             self._give_up(f"the primary was lost between BEGIN and DONE of checkpoint {self.number}")
         else:
-            self.phase = Phase.ASKING
-            self._say(f"the primary was lost during checkpoint {self.number}: asking checkpoint-state")
+            self._ask("checkpoint-state")
             self._asks.run({NUMBER_VARIABLE: str(self.number)}).addCallback(self._told_state, self.number)
 
     def handed_over(self) -> None:
@@ -273,6 +265,7 @@ class Replica(GuestState):
         """It has become the primary's equal, and runs again."""
         self._stop_unasked()
         self.turn, self.lost_sight = Turn.NEW, False
+        self._untold += 1
         for part in self._parts():
             part.guest_turned()
         if self.phase is Phase.ASKING:
@@ -304,7 +297,8 @@ class Replica(GuestState):
         self._changed()
 
     def guest_known(self) -> None:
-        """It is heard of again, for so long by now that the primary would have spoken of what was not heard."""
+        """Nothing has been heard, or been missed, for so long by now that the primary would have spoken of it."""
+        self._untold = 0
         if self.turn is Turn.UNKNOWN and not self.is_checkpointing:
             self.turn = Turn.OLD
 
@@ -322,6 +316,7 @@ class Replica(GuestState):
             self._changed()
             return
         self._counters.unasked += 1
+        self._untold = 0
         self.phase = self._before
         self.turn = Turn.OLD if self._teller is not None else Turn.UNKNOWN
         if self.invalid is not None:
@@ -353,20 +348,6 @@ class Replica(GuestState):
         self.turn = Turn.UNKNOWN
         if phase is Phase.ASKING and self._asks is not None:
             self._asks.cancel()
-
-    # the take-over
-
-    @property
-    def why_not(self) -> str | None:
-        """Why the guest can't take over now and what to do, in one line, or None."""
-        if self.is_checkpointing:
-            return (
-                f"checkpoint {self.number} is under way: wait for its end; if the primary is dead, until its connection"
-                " is closed"
-            )
-        if self.invalid is not None:
-            return f"the guest is invalid: {self.invalid}; {REMEDY}"
-        return None
 
     def shut(self) -> None:
         """Nothing passes to or from the guest until it takes over."""

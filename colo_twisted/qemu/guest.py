@@ -222,11 +222,17 @@ class ColoQEMU:
             self.counters.other_pauses += 1
             self.kept()
 
+    @property
+    def may_change(self) -> bool:
+        """Whether the guest stands still, and for a checkpoint as far as QEMU has said."""
+        return self.pause in (Pause.UNTOLD, Pause.CHECKPOINT)
+
     def _resumed(self) -> None:
-        pause, self.pause = self.pause, Pause.NONE
-        if pause in (Pause.UNTOLD, Pause.CHECKPOINT):
+        has_changed, is_sure = self.may_change, self.pause is Pause.CHECKPOINT
+        self.pause = Pause.NONE
+        if has_changed:
             self.counters.missed += not self._heard_in_time
-            self.turned(self._heard_in_time, pause is Pause.CHECKPOINT)
+            self.turned(self._heard_in_time, is_sure)
 
     # what subclasses make of them
 

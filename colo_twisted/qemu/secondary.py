@@ -10,7 +10,7 @@ from zope.interface import implementer
 from colo_twisted.countdown import Countdown
 from colo_twisted.failover.phases import Phase
 from colo_twisted.interfaces import IChangeable, IColoPeer, ICopy, IHypervisor, IMachine, IRetiring
-from colo_twisted.qemu.guest import ColoQEMU, Pause
+from colo_twisted.qemu.guest import ColoQEMU
 from colo_twisted.qemu.monitor import NoAnswer, QEMUError
 from colo_twisted.qemu.properties import ColoQEMUProperties
 
@@ -44,8 +44,8 @@ class SecondaryQEMU(ColoQEMU):
 
     @property
     def tells(self) -> bool:
-        """As the interface says."""
-        return self.connected
+        """As the interface says; once COLO has ended there is nothing more to be said."""
+        return self.connected or (self.has_exited and self.monitor.connected)
 
     def _replicas(self) -> Iterator[Any]:
         return (peer.replica for peer in self.machine.providers(IColoPeer) if peer.role == "secondary")
@@ -107,14 +107,16 @@ class SecondaryQEMU(ColoQEMU):
 
     def settle(self) -> None:
         """As the interface says."""
-        if self.pause is Pause.NONE:
-            self._waiting.begin(IMMINENT_SECONDS, self._not_begun)
-        else:
+        if not self.connected:
+            self._not_begun()
+        elif self.may_change:
             self._waiting.begin(SETTLE_SECONDS, self._end_it)
+        else:
+            self._waiting.begin(IMMINENT_SECONDS, self._not_begun)
 
     def _not_begun(self) -> None:
         """Unless it has, there is none to wait for."""
-        if self.pause is not Pause.NONE:
+        if self.may_change:
             self.settle()
             return
         for replica in self._asking():

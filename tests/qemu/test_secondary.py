@@ -185,6 +185,35 @@ def test_a_second_one_before_done_drops_the_first_new_guests_words_too(pair: Pai
     assert pair.out == ["MARKER", "newer"]
 
 
+def test_two_that_were_made_before_the_first_ones_done_are_both_ended(pair: Pair) -> None:
+    """A primary that is busy speaks of the second when this guest has long been that one."""
+    pair.begin(5)
+    pair.turns()
+    pair.turns()
+    assert pair.done(5) == [True]
+    assert pair.out == ["MARKER"]
+    pair.open_connection()
+    pair.begin(6)
+    assert pair.done(6) == [True]
+    assert pair.out == ["MARKER"]
+    pair.says_segment(Segment(5001, 101, payload=b"the same guest"))
+    assert pair.out == ["3001 the same guest"]
+    pair.begin(7)
+    assert pair.done(7) == []
+
+
+def test_what_the_primary_does_not_speak_of_before_long_was_in_the_one_before(pair: Pair) -> None:
+    pair.begin(5)
+    pair.turns()
+    pair.turns()
+    pair.done(5)
+    pair.wait(BEGIN_SECONDS + A_LITTLE)
+    pair.begin(6)
+    assert pair.done(6) == []
+    pair.turns()
+    assert pair.unanswered == []
+
+
 # aborted
 
 
@@ -458,6 +487,16 @@ def test_lost_before_stop_one_that_was_asked_for_may_be_imminent(pair: Pair) -> 
     assert pair.qemu.commands(LOSE) == []
 
 
+def test_lost_while_an_operator_has_stopped_it_there_is_nothing_to_wait_for(pair: Pair) -> None:
+    pair.begin(5)
+    pair.qemu.pauses()
+    pair.settle()
+    pair.lose_primary()
+    pair.wait(SETTLE_SECONDS + A_LITTLE)
+    assert known(pair) == (Phase.ABORTED, Turn.OLD, True)
+    assert pair.qemu.commands(LOSE) == []
+
+
 def test_one_that_begins_then_is_waited_for(pair: Pair) -> None:
     pair.open_connection()
     pair.begin(5)
@@ -662,7 +701,7 @@ def test_the_new_guests_kept_output_leaves_at_a_take_over_and_nothing_of_the_old
 
 def test_a_guest_in_the_middle_can_not_take_over(pair: Pair) -> None:
     pair.stops()
-    with pytest.raises(Exception, match="no take-over now: checkpoint"):
+    with pytest.raises(Exception, match="no take-over now: a checkpoint of its QEMU's own is under way"):
         take_over(pair)
 
 

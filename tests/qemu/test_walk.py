@@ -29,12 +29,13 @@ class Walk:
     @ivar generation: of the guest; ``heard`` of it, where its QEMU's words were heard.
     @ivar opened: connections by key, with what is between the guests' numbers, of this generation.
     @ivar owed: what the guest of this generation has said and must leave some time.
+    @ivar spoken: the generation of which the primary has spoken last.
     @ivar unseen: a checkpoint was made while nobody could hear of it, and the primary has not said so yet.
     """
 
     def __init__(self) -> None:
         self.pair = Pair()
-        self.generation = self.heard = 0
+        self.generation = self.heard = self.spoken = 0
         self.begun: int | None = None  # the number of the primary's checkpoint, and the generation at its beginning
         self.begun_at = 0
         self.number = self.port = self.word = 0
@@ -55,7 +56,7 @@ class Walk:
         self.generation += 1
         self.opened.clear()
         self.owed.clear()
-        self.unseen |= not self.pair.made.connected
+        self.unseen = not self.pair.made.connected
 
     def resume(self) -> None:
         """And makes it."""
@@ -99,6 +100,7 @@ class Walk:
 
     def qmp_back(self) -> None:
         self.pair.qmp_back()
+        self.spoken = self.generation
 
     def qmp_soon_back(self) -> None:
         """And the primary has had no time to speak of what was missed."""
@@ -111,15 +113,24 @@ class Walk:
             assert self.pair.begin(self.number) == [True]
 
     def done(self) -> None:
-        """The primary has seen one made since BEGIN, or just before: that is why it began."""
-        if self.primary_there and self.begun is not None and (self.generation > self.begun_at or self._waits_for_begin):
-            answers = self.pair.done(self.begun)
-            self.begun = None
-            self.unseen &= answers != [True]
+        """The primary has heard of all that were made."""
+        self._done(self.generation)
 
-    @property
-    def _waits_for_begin(self) -> bool:
-        return self.pair.replica.turn is Turn.NEW or (self.unseen and self.pair.replica.turn is Turn.UNKNOWN)
+    def done_of_the_next(self) -> None:
+        """It has heard of one, and there may be more."""
+        self._done(self.spoken + 1)
+
+    def _done(self, generation: int) -> None:
+        if not self.primary_there or self.begun is None or self.spoken >= self.generation:
+            return
+        if (
+            self.pair.replica.turn is Turn.OLD
+        ):  # of one that is over: what waited for its end is dropped, as without QEMU
+            self.owed.clear()
+        answers = self.pair.done(self.begun)
+        self.begun, self.spoken = None, generation
+        self.unseen &= answers != [True]
+        assert answers == [True] or self.pair.replica.turn is Turn.CHANGING
 
     def abort(self) -> None:
         if self.primary_there and self.begun is not None:
@@ -133,7 +144,7 @@ class Walk:
 
     def lose_primary(self) -> None:
         if self.primary_there:
-            self.primary_there, self.begun = False, None
+            self.primary_there, self.begun, self.spoken = False, None, self.generation
             self.pair.lose_primary()
 
     def find_primary(self) -> None:
@@ -161,6 +172,8 @@ class Walk:
 
     def open(self) -> None:
         """A client's connection; what is between the guests is learnt from what it answers."""
+        if self.unseen or (self.spoken < self.generation and not self.pair.made.tells):  # a DONE to come ends it
+            return
         if self.pair.rewriter.traffic is not Traffic.FLOWS or self.pair.qemu.status != "running":
             return
         self.port += 1
@@ -174,7 +187,9 @@ class Walk:
         self.pair.wait(0.15)
 
     def wait(self) -> None:
+        """So long that the primary would have spoken."""
         self.pair.wait(1.2)
+        self.spoken = self.generation
 
     # what must be so
 
@@ -195,7 +210,6 @@ class Walk:
         self._take_out()
         if self.pair.replica.invalid is not None or not self._is_heard:
             self.owed.clear()
-        self.unseen &= self._numbers != self.opened
         self._check_standing_still()
         self._check_numbers()
 
@@ -240,6 +254,8 @@ class Walk:
         self.resume()
         self.check()
         self.qmp_back()
+        if self.pair.replica.phase is Phase.BEGUN and self.begun is None:  # its DONE came too late to be answered
+            self.begin()
         self.abort()
         self.check()
         self.pair.wait(4)
@@ -251,7 +267,16 @@ class Walk:
 
 STEPS: list[Callable[[Walk], None]] = [
     *(Walk.stop, Walk.resume, Walk.resume_unread, Walk.blink, Walk.pause, Walk.cont, Walk.colo_exit),
-    *(Walk.qmp_lost, Walk.qmp_back, Walk.qmp_soon_back, Walk.begin, Walk.done, Walk.abort, Walk.abort_unchanged),
+    *(
+        Walk.qmp_lost,
+        Walk.qmp_back,
+        Walk.qmp_soon_back,
+        Walk.begin,
+        Walk.done,
+        Walk.done_of_the_next,
+        Walk.abort,
+        Walk.abort_unchanged,
+    ),
     *(Walk.lose_primary, Walk.find_primary, Walk.say, Walk.say_unread, Walk.hear, Walk.open),
     *(Walk.wait_a_little, Walk.wait),
 ]
