@@ -75,7 +75,7 @@ class Filters:
 
     @inlineCallbacks
     def _all(self) -> Generator[Deferred[Any], Any, list[Found]]:
-        text = yield self._ask("human-monitor-command", command_line="info network")
+        text = yield self._ask("human-monitor-command", **{"command-line": "info network"})
         return found(text)
 
     @inlineCallbacks

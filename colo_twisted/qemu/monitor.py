@@ -99,13 +99,13 @@ class Monitor(Reach):
 
     def execute(self, command: str, **arguments: Any) -> Deferred[Any]:
         """
-        Ask; an underscore in an argument's name is a hyphen.
+        Ask; the arguments have QEMU's own names.
 
         @return: fires with what QEMU returns; fails with QEMUError or NoAnswer.
         """
         if not self.connected:
             return fail(NoAnswer("QEMU's QMP socket is not connected"))
-        return self._ask(command, {name.replace("_", "-"): value for name, value in arguments.items()})
+        return self._ask(command, arguments)
 
     def _ask(self, command: str, arguments: Mapping[str, Any]) -> Deferred[Any]:
         assert self._talk is not None

@@ -80,7 +80,7 @@ class PrimaryQEMU(ColoQEMU):
             self.ask("query-migrate-parameters").addCallbacks(self._learn_delay, self._refused)
             return
         self.counters.asked += 1
-        asked = self.ask("migrate-set-parameters", x_checkpoint_delay=self._delay)
+        asked = self.ask("migrate-set-parameters", **{"x-checkpoint-delay": self._delay})
         asked.addCallbacks(lambda _: None, self._refused)
 
     def _learn_delay(self, parameters: Mapping[str, Any]) -> None:

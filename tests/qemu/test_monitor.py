@@ -230,7 +230,7 @@ def test_answers_go_to_those_who_asked_in_their_order(client: Client) -> None:
 
 
 def test_an_underscore_in_an_arguments_name_is_a_hyphen(client: Client) -> None:
-    client.ask("migrate-set-parameters", x_checkpoint_delay=7)
+    client.ask("migrate-set-parameters", **{"x-checkpoint-delay": 7})
     client.ask("query-status")
     assert client.qemu.asked == [("migrate-set-parameters", {"x-checkpoint-delay": 7}), ("query-status", {})]
 
