@@ -7,6 +7,7 @@ A switch joins the client and the nodes' TAPs; another one the nodes, for the ch
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import sys
 from collections.abc import Iterator
@@ -151,3 +152,11 @@ class Lan(Visits):
         self._hosts.cable(host, bridge, self.switch, port)
         host.ip(f"addr add {address} dev {bridge}")
         self.switch.ip(f"link set {port} master {bridge}")
+
+
+def runs(sniffer: Process) -> list[tuple[str, float, float]]:
+    """End it: who spoke for the guest, from when to when, in order."""
+    sniffer.signal(signal.SIGTERM)
+    sniffer.popen.wait(20)
+    lines = [json.loads(line) for line in sniffer.output.splitlines() if line.startswith("{")]
+    return [(line["port"], line["first"], line["last"]) for line in lines if "port" in line]

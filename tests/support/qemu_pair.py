@@ -7,10 +7,11 @@ A switch joins the client and both sides' TAPs; a cable the two hosts, for what 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
-import statistics
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,8 @@ from typing import Any
 
 from tests.support.colo_guest.build import GuestFiles
 from tests.support.guest_qemu import GuestQEMU
+from tests.support.guest_visits import Visit
+from tests.support.lan import SNIFFER
 from tests.support.namespaces import Hosts
 from tests.support.processes import Colo, Process, wait_until
 from tests.support.traffic import CLIENT, GUEST, GUEST_MAC, NO_SCRIPTS
@@ -43,6 +46,7 @@ _SECONDARY_FILTERS = """
     -object filter-redirector,id=f2,netdev=hn0,queue=rx,outdev=red1
     -object filter-rewriter,id=rew0,netdev=hn0,queue=all
 """
+_PEER = "direct=on,guest-watch=netdev:g0,state-file={name}.state"
 _BEHIND = f"""
     -netdev tap,id=hn0,ifname={{name}},{NO_SCRIPTS},vnet_hdr=off
     -netdev stream,id=g0,server=off,addr.type=unix,addr.path={{name}}.guest,reconnect=1
@@ -114,14 +118,14 @@ BEHIND = Arrangement(
     -chardev socket,id=peer0,host={PRIMARY_HOST},port=9005,server=on,wait=off
     -chardev pair,id=compare0,peer=compare0-0 -chardev pair,id=compare_out,peer=compare_out0
     {_FILTERS} -object colo-qemu,id=qemu0,qmp=unix:{{name}}.control,role=primary
-    -object colo-peer,id=cp0,chardev=peer0,role=primary {_COMPARE},checkpoint=qemu0
+    -object colo-peer,id=cp0,chardev=peer0,role=primary,alone=auto,{_PEER} {_COMPARE},checkpoint=qemu0
     """,
     secondary_colo=f"""
     {_BEHIND} {_RED}
     -chardev socket,id=peer0,host={PRIMARY_HOST},port=9005,reconnect=1
     -object filter-drop,id=gate0,netdev=hn0,queue=tx {_SECONDARY_FILTERS}
     -object colo-qemu,id=qemu0,qmp=unix:{{name}}.control,role=secondary
-    -object colo-peer,id=cp0,chardev=peer0,role=secondary
+    -object colo-peer,id=cp0,chardev=peer0,role=secondary,takeover=auto,{_PEER}
     """,
     netdev="stream,server=on,addr.type=unix,addr.path={name}.guest",
 )
@@ -163,6 +167,7 @@ class QEMUPair:
         self._migration = f"tcp:{SECONDARY_HOST}:9998" if over_tcp else f"unix:{folder}/migration"
         self._kernel_words = "own_secrets" if own_secrets else ""
         self._stack = contextlib.ExitStack()
+        self._numbers = itertools.count()
 
     def __enter__(self) -> QEMUPair:
         with contextlib.ExitStack() as stack:
@@ -180,22 +185,26 @@ class QEMUPair:
             secondary.ip(f"addr add {SECONDARY_HOST}/24 dev cross")
             self._stack = stack.pop_all()
         try:
-            self._start()
-            self._form()
+            with self.explaining():
+                self._start()
+                self._form()
         except BaseException:
-            self._tell()
             self._stack.close()
             raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if kind is not None:
-            self._tell()
         self._stack.close()
 
-    def _tell(self) -> None:
-        for path in (*self.folder.glob("*.log"), *self.folder.glob("*.serial")):
-            print(f"--- {path.name}\n{path.read_text(errors='replace')[-6000:]}")
+    @contextlib.contextmanager
+    def explaining(self) -> Iterator[None]:
+        """What all have said is printed if this fails."""
+        try:
+            yield
+        except BaseException:
+            for path in (*self.folder.glob("*.log"), *self.folder.glob("*.serial"), *self.folder.glob("*.client")):
+                print(f"--- {path.name}\n{path.read_text(errors='replace')[-6000:]}")
+            raise
 
     # how it is made
 
@@ -206,9 +215,8 @@ class QEMUPair:
         self.primary = self._start_qemu("primary", self._arrangement.primary.split())
         self.secondary_colo = self.start_colo("secondary")
         self.secondary = self._start_qemu("secondary", [*self._arrangement.secondary.split(), *incoming])
-        for name, host in self._hosts.items():
-            self.switch.take(name, host)
-            self.switch.ip(f"link set {name} master lan")
+        for name in self._hosts:
+            self.plug_in(name)
         self.primary.wait_ready()
 
     def start_colo(self, name: str) -> Colo | None:
@@ -216,8 +224,13 @@ class QEMUPair:
         words = {"primary": self._arrangement.primary_colo, "secondary": self._arrangement.secondary_colo}[name]
         if words is None:
             return None
-        text = words.format(name=name).rstrip() + self._more[name]
-        return self._stack.enter_context(Colo(text.split(), self.folder, f"{name}-colo", self._hosts[name].name))
+        text, log = words.format(name=name).rstrip() + self._more[name], f"{name}-colo{next(self._numbers)}"
+        return self._stack.enter_context(Colo(text.split(), self.folder, log, self._hosts[name].name))
+
+    def plug_in(self, name: str) -> None:
+        """A side's new TAP, into the switch."""
+        self.switch.take(name, self._hosts[name])
+        self.switch.ip(f"link set {name} master lan")
 
     def _start_qemu(self, name: str, arguments: list[str]) -> GuestQEMU:
         netdev, host = self._arrangement.netdev.format(name=name), self._hosts[name]
@@ -236,8 +249,17 @@ class QEMUPair:
         for qemu in (self.primary, self.secondary):
             wait_until(lambda: qemu.migration() == "colo", f"COLO in the {qemu.name}: {qemu.migration()}")  # noqa: B023
         self.primary.qmp.wait_for("RESUME")
+        for colo in (self.primary_colo, self.secondary_colo):
+            if colo is not None and self.secondary_colo is not None:
+                wait_until(lambda: state(colo) == "synced", f"{colo.log.name} being synced")  # noqa: B023
 
     # what it is asked for
+
+    def checkpoint_each(self, delay: int) -> None:
+        """Let it be so many ms from one that QEMU makes by itself to the next, from now on."""
+        if delay != self._delay:
+            self._delay = delay
+            self.checkpoint()
 
     def checkpoint(self) -> Checkpoint:
         """Have one made, and wait until it is."""
@@ -258,12 +280,20 @@ class QEMUPair:
     def visit(self, kind: str, *numbers: object, timeout: float = 300) -> Visit:
         """Run the client to its end."""
         words = [sys.executable, str(CLIENT_PROGRAM), kind, GUEST, *map(str, numbers)]
-        return Visit(**json.loads(self.client.run(*words, timeout=timeout)))
+        return found(self.client.run(*words, timeout=timeout))
 
     def visiting(self, kind: str, *numbers: object) -> Process:
         """The same while a test does something else."""
         words = [sys.executable, str(CLIENT_PROGRAM), kind, GUEST, *map(str, numbers)]
-        return Process(self.client.words(*words), self.folder / f"{kind}.client")
+        return Process(self.client.words(*words), self.folder / f"{kind}{next(self._numbers)}.client")
+
+    @contextlib.contextmanager
+    def sniffing(self) -> Iterator[Process]:
+        """Who speaks for the guest; see sniffer.py."""
+        words = self.switch.words(sys.executable, str(SNIFFER), GUEST_MAC, *self._hosts)
+        with Process(words, self.folder / f"sniffer{next(self._numbers)}.log") as sniffer:
+            sniffer.wait_for_output("sniffing")
+            yield sniffer
 
 
 @dataclass(frozen=True)
@@ -276,25 +306,14 @@ class Checkpoint:
     returned: float
 
 
-@dataclass(frozen=True)
-class Visit:
-    """What client.py prints."""
+def found(printed: str) -> Visit:
+    """What client.py has found, by what it printed."""
+    return Visit(**json.loads(printed.splitlines()[-1]))
 
-    seconds: list[float]
-    wrong: list[str]
-    said: list[str]
 
-    @property
-    def median_ms(self) -> float:
-        return statistics.median(self.seconds) * 1000
-
-    @property
-    def worst_ms(self) -> float:
-        return max(self.seconds) * 1000
-
-    def mbit_s(self, size: int) -> float:
-        """Where each request is for so many bytes."""
-        return size * 8 * len(self.seconds) / sum(self.seconds) / 1e6
+def state(colo: Colo) -> str:
+    """The replica's, as that side sees it."""
+    return str(colo.qmp("query-colo-replica")["state"])
 
 
 def when(event: dict[str, Any]) -> float:

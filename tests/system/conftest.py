@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.colo_guest.build import GuestFiles, guest_files
 from tests.support.environments import Artifacts, Environment, build_both, copy_sources
+from tests.support.guest_qemu import need_qemu_72
+from tests.support.namespaces import need
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +23,11 @@ def installed(artifacts: Artifacts, tmp_path_factory: pytest.TempPathFactory) ->
     environment = Environment(tmp_path_factory.mktemp("installed") / "environment")
     environment.install(artifacts.wheel)
     return environment
+
+
+@pytest.fixture(scope="session")
+def colo_guest() -> GuestFiles:
+    """What a QEMU under COLO is started with; skips where it can't run."""
+    need("ip")
+    need_qemu_72()
+    return guest_files()

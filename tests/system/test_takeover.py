@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import random
 import signal
 import time
@@ -13,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.colo_ft import OURS
-from tests.support.lan import CABLES, NETWORKS, Lan, Node
+from tests.support.lan import CABLES, NETWORKS, Lan, Node, runs
 from tests.support.namespaces import need
-from tests.support.processes import Process, wait_until
+from tests.support.processes import wait_until
 from tests.support.traffic import LONG
 from tests.support.transfers import MB, finish, under_way
 
@@ -119,14 +118,6 @@ def test_the_secondary_is_killed(tmp_path: Path) -> None:
         two.kill()
         finish(transfers)
         assert one.replica()["state"] == "alone"
-
-
-def runs(sniffer: Process) -> list[tuple[str, float, float]]:
-    """Who spoke for the guest, from when to when, in order."""
-    sniffer.signal(signal.SIGTERM)
-    sniffer.popen.wait(20)
-    lines = [json.loads(line) for line in sniffer.output.splitlines() if line.startswith("{")]
-    return [(line["port"], line["first"], line["last"]) for line in lines if "port" in line]
 
 
 @pytest.mark.parametrize("seconds", [0.1, 1.0, 10.0])

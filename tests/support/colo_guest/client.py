@@ -3,21 +3,27 @@ A program: a client of the guest's services, see ``init``.
 
     python client.py KIND ADDRESS [NUMBER ...]
 
-Prints JSON: the ``seconds`` that each request took, what was ``wrong``, and the guest's ``said`` where it differs.
+Prints JSON: the ``seconds`` that each request took, what was ``wrong``, and the guest's ``said`` where it differs; with
+``everything`` also the ``pauses`` of each connection: when they began, and how long they were, of the longest ones.
 """
 
 from __future__ import annotations
 
 import hashlib
+import heapq
 import json
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 
 from body import BODY  # type: ignore[import-not-found]  # in the folder of this program
 
 PATIENCE = 20.0
+PAUSES = 20  # that are told of a connection
+BLOCK = 1 << 16  # bytes that are sent at once, where it matters when they go
+REST = 0.005  # seconds from an echo to the next, where there is other work for the guest
 ECHO, DIFFERENT, SINK, SOURCE, HTTP, HTTP_UNDATED = 7, 9, 10, 19, 80, 81
 
 
@@ -28,8 +34,9 @@ class Account:
         self.seconds: list[float] = []
         self.wrong: list[str] = []
         self.said: list[str] = []
+        self.pauses: dict[str, list[tuple[float, float]]] = {}
 
-    def request(self, number: int, go: Callable[[], None]) -> None:
+    def request(self, number: object, go: Callable[[], None]) -> None:
         """One of them."""
         began = time.monotonic()
         try:
@@ -40,6 +47,27 @@ class Account:
 
     def tell(self) -> None:
         print(json.dumps(vars(self)))
+
+
+class Pace:
+    """How a connection goes on: how many bytes have moved, and the longest times in which none did."""
+
+    def __init__(self) -> None:
+        self.moved = 0
+        self._last = time.monotonic()
+        self._pauses: list[tuple[float, float]] = []
+
+    def went(self, size: int) -> None:
+        self.moved += size
+        last, self._last = self._last, time.monotonic()
+        heapq.heappush(self._pauses, (self._last - last, last))
+        if len(self._pauses) > PAUSES:
+            heapq.heappop(self._pauses)
+
+    @property
+    def pauses(self) -> list[tuple[float, float]]:
+        """When each began (monotonic), and its seconds; the longest first."""
+        return [(began, seconds) for seconds, began in sorted(self._pauses, reverse=True)]
 
 
 def connected(address: str, port: int) -> socket.socket:
@@ -133,6 +161,78 @@ def download(account: Account, address: str, count: str) -> None:
     account.request(0, go)
 
 
+def paced_download(address: str, count: int, pace: Pace) -> None:
+    """As ``download``."""
+    content, got = BODY * count, bytearray()
+    with connected(address, SOURCE) as connection:
+        connection.sendall(b"%d\n" % count)
+        while more := connection.recv(BLOCK):
+            got += more
+            pace.went(len(more))
+    assert got == content, f"other bytes, or an end: {len(got)}"
+
+
+def paced_upload(address: str, count: int, pace: Pace) -> None:
+    """As ``upload``; the kernel keeps few bytes, so that what goes into it has pauses as what leaves it."""
+    content = memoryview(BODY * count)
+    with connected(address, SINK) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BLOCK)
+        for at in range(0, len(content), BLOCK):
+            connection.sendall(content[at : at + BLOCK])
+            pace.went(BLOCK)
+        connection.shutdown(socket.SHUT_WR)
+        got = to_the_end(connection)
+    sent = hashlib.sha256(content).hexdigest().encode()
+    assert got.split()[:1] == [sent], f"the guest has got something else: {got!r}"
+
+
+def everything(account: Account, address: str, count: str, mark: str) -> None:
+    """
+    An upload and a download of so many bodies, echoes meanwhile, and a connection that is idle until they have ended.
+
+    Prints ``under way`` when ``mark`` bytes have gone either way, and which of the two has ended.
+    """
+    paces = {name: Pace() for name in ("upload", "download", "echo")}
+    ended = threading.Event()
+
+    def transfer(name: str, go: Callable[[str, int, Pace], None]) -> None:
+        account.request(name, lambda: go(address, int(count), paces[name]))
+        print(f"{name} has ended", flush=True)
+
+    def ask() -> None:
+        with connected(address, ECHO) as connection:
+            while not ended.wait(REST):
+                echo(connection, b"%63d\n" % paces["echo"].moved)
+                paces["echo"].went(1)
+
+    def idle(connection: socket.socket) -> None:
+        ended.wait()
+        for number in range(20):
+            echo(connection, b"%1000d\n" % number)
+
+    with connected(address, ECHO) as connection:
+        echo(connection, b"hello\n")
+        threads = [
+            threading.Thread(target=transfer, args=("upload", paced_upload)),
+            threading.Thread(target=transfer, args=("download", paced_download)),
+        ]
+        others = [
+            threading.Thread(target=account.request, args=("echo", ask)),
+            threading.Thread(target=account.request, args=("idle", lambda: idle(connection))),
+        ]
+        for thread in (*threads, *others):
+            thread.start()
+        while min(paces["upload"].moved, paces["download"].moved) < int(mark) and threads[0].is_alive():
+            time.sleep(0.001)
+        print("under way", flush=True)
+        for thread in threads:
+            thread.join()
+        ended.set()
+        for thread in others:
+            thread.join()
+    account.pauses = {name: pace.pauses for name, pace in paces.items()}
+
+
 KINDS: dict[str, Callable[..., None]] = {
     "bodies": bodies,
     "dated_bodies": dated_bodies,
@@ -140,6 +240,7 @@ KINDS: dict[str, Callable[..., None]] = {
     "different": different,
     "upload": upload,
     "download": download,
+    "everything": everything,
 }
 
 if __name__ == "__main__":
