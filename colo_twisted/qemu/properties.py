@@ -53,3 +53,7 @@ class ColoQEMUProperties(Properties):
     def check(self) -> None:
         if isinstance(self.qmp, UNIXAddress):
             check_unix_path("qmp", self.qmp.path)
+
+    def claims(self) -> tuple[str, ...]:
+        """QEMU serves one client of a socket at a time: another would wait for ever."""
+        return (f"QMP socket {self.qmp}",)
