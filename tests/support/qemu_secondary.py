@@ -33,10 +33,13 @@ class Pair:
     @ivar qemu: the secondary's.
     """
 
-    def __init__(self, more: str = "") -> None:
+    def __init__(self, more: str = "", primary: str = "") -> None:
+        """
+        @param more: what the secondary's colo-peer is given besides, C{primary} the primary's.
+        """
         clock = Clock()
         self.clock = clock
-        self.primary = Side("primary", reactor=clock)
+        self.primary = Side("primary", primary, clock)
         self.house = House(f"{LINE}{more}", clock, with_guest_netdevs(TYPES))
         self.made: SecondaryQEMU = self.house.object("qemu0")
         self.qemu = FakeQEMU(clock, "secondary")
