@@ -9,6 +9,8 @@ import stat
 
 from colo_twisted.ctl.address import Address, UnixAddress
 
+_OF_A_QEMU = "Parameter 'target' is missing"  # what a QEMU says to our query-stats
+
 
 class Trouble(Exception):
     """One line for the operator."""
@@ -41,8 +43,8 @@ class Refused(Trouble):
 
     @property
     def unknown(self) -> bool:
-        """Whether it is the command itself that the server doesn't know."""
-        return self.error_class == "CommandNotFound"
+        """Whether it is the command itself that the server doesn't know; a QEMU's query-stats is another one."""
+        return self.error_class == "CommandNotFound" or self.description == _OF_A_QEMU
 
 
 def cannot_reach(address: Address, error: OSError) -> CannotReach:

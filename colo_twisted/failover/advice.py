@@ -36,6 +36,11 @@ _REMEDIES = {
     ),
     "no filter-mirror": "colo-ctl add object filter-mirror,...: without it the secondary's guest hears no client",
     "colo-peer is not connected": f"the other side must have a colo-peer with role=secondary there; {_BOTH_LOGS}",
+    "it is not under COLO": (
+        "put both QEMUs under COLO: x-colo allowed in both, a secondary with -incoming, then migrate in the primary's"
+        " (docs/qemu.md)"
+    ),
+    "its QMP socket is not connected": "does that QEMU run, with -qmp there, and does nobody else hold that socket?",
     "the primary is not there": f"the other side must have a colo-peer with role=primary there; {_BOTH_LOGS}",
     "the secondary to say": "colo-ctl status on the secondary: is its guest invalid, does its process stand still?",
     "waits for a checkpoint": "look at the checkpointer, here; colo-ctl checkpoint asks for another one",
@@ -45,6 +50,7 @@ _REMEDIES = {
     ),
 }
 _ELSE = "both sides' logs say more; start the secondary, anew if it was there before"
+_NO_CHARDEVS = ("mirror", "colo-peer", "colo-qemu ")  # channels of a comparer's
 _TOLD_BY_OTHERS = ("the guest is invalid", "the secondary is invalid", "filter-mirror")  # reasons; see those finders
 
 _COUNTERS = {
@@ -196,7 +202,7 @@ def without_replica(machine: Machine) -> Iterator[Problem]:
 
 def _misses_a_channel(machine: Machine, comparer: Any) -> bool:
     """Whether a chardev of the pair's has no peer, which channels_down says."""
-    down = {name for name, up in comparer.channels() if not up} - {"mirror", "colo-peer"}
+    down = [name for name, up in comparer.channels() if not up and not name.startswith(_NO_CHARDEVS)]
     peers = machine.providers(IColoPeer)
     return bool(down) or any(use.user in [peer.id for peer in peers] for use in cabling.missing(machine))
 

@@ -15,7 +15,7 @@ from colo_twisted.checkpoint import program
 from colo_twisted.countdown import Countdown
 from colo_twisted.events import Event, NetdevStreamConnected, NetdevStreamDisconnected
 from colo_twisted.failover.processes import Ending, KernelProcesses, Processes
-from colo_twisted.interfaces import IMachine, INetdev
+from colo_twisted.interfaces import IHypervisor, IMachine, INetdev
 from colo_twisted.netdev.stream import StreamNetdev
 from colo_twisted.netdev.tap import Tap
 from colo_twisted.options.errors import OptionError
@@ -51,16 +51,24 @@ class Asked:
     command: tuple[str, ...]
 
 
-Watched = Pidfile | FarEnd | Asked
+@dataclass(frozen=True)
+class Driven:
+    """The guest is in what a colo-qemu drives: alive while that answers."""
+
+    id: str
+
+
+Watched = Pidfile | FarEnd | Driven | Asked
 
 
 class GuestWatched(Kind):
-    """pidfile:PATH, netdev:ID or command:CMD; as a Watched."""
+    """pidfile:PATH, netdev:ID, qemu:ID or command:CMD; as a Watched."""
 
-    allowed = "pidfile:PATH, netdev:ID or command:CMD"
+    allowed = "pidfile:PATH, netdev:ID, qemu:ID (of a colo-qemu) or command:CMD"
     _ways: Mapping[str, tuple[Kind, type[Watched]]] = {
         "pidfile": (Text("a path"), Pidfile),
         "netdev": (Identifier(), FarEnd),
+        "qemu": (Identifier(), Driven),
         "command": (Command(), Asked),
     }
 
@@ -236,6 +244,46 @@ class _ByNetdev(_Way):
         return False, 0, f"netdev '{self._id}' was removed"
 
 
+class _ByQEMU(_Way):
+    """Looks whether it answers, now and then and when it says that something has changed."""
+
+    def __init__(self, id: str, *common: Any) -> None:
+        super().__init__(*common)
+        self._id = id
+        self._watched: IHypervisor | None = None
+        self._was_there = False
+
+    def start(self) -> None:
+        self._was_there = False
+        super().start()
+
+    def stop(self) -> None:
+        super().stop()
+        self._watch(None)
+
+    def _watch(self, made: IHypervisor | None) -> None:
+        if made is self._watched:
+            return
+        if self._watched is not None:
+            self._watched.answer_watchers.remove(self._heard)
+        self._watched = made
+        if made is not None:
+            made.answer_watchers.append(self._heard)
+
+    def _heard(self, _: bool) -> None:
+        self._look()
+
+    def _look(self) -> None:
+        self._next.begin(LOOK_SECONDS, self._look)
+        made = self._machine.objects.get(self._id)
+        self._watch(made if IHypervisor.providedBy(made) else None)
+        if self._watched is not None and self._watched.answers:
+            self._was_there = True
+            self._seen(f"QEMU answers colo-qemu '{self._id}'")
+        elif self._was_there:
+            self._gone(f"QEMU does not answer colo-qemu '{self._id}'")
+
+
 class _ByCommand(_Way):
     """Asks a command again and again."""
 
@@ -306,6 +354,8 @@ class GuestWatch:
             self._way = _ByPidfile(watched.path, processes or KernelProcesses(), *common)
         elif isinstance(watched, FarEnd):
             self._way = _ByNetdev(watched.netdev, netdevs, *common)
+        elif isinstance(watched, Driven):
+            self._way = _ByQEMU(watched.id, *common)
         else:
             self._way = _ByCommand(watched.command, *common)
 

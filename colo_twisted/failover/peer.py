@@ -224,6 +224,7 @@ class ColoPeer:
         self.standing.become(*self._condition.replica)
         if self.overtaken and not self._was_overtaken:
             self._report.warn(f"{self._condition.why_shut}: nothing of this side's guest leaves")
+            self.may_speak_again()  # it won't: what is kept until then, if anything, is of no use
         self._was_overtaken = self.overtaken
 
     def word(self, kind: Type) -> Message:
@@ -261,6 +262,8 @@ class ColoPeer:
     def _do(self, message: Message) -> None:
         if message.type == Type.HEARTBEAT:
             self._lookout.heard(message)
+            if message.given_up and self._arbitration.arbiter.policy.takes_over:
+                self.replica.handed_over()
             self._arbitration.heard(message)
             self._asking.offer()
         elif message.type == Type.HAND_OVER:

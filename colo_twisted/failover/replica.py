@@ -150,6 +150,11 @@ class Replica(GuestState):
         return bool(self._parts())
 
     @property
+    def awaited_marker(self) -> bytes | None:
+        """What the comparer waits for in the guest's output, while a checkpoint is under way that it has asked for."""
+        return marker_packet(self._nonce) if self.phase is Phase.BEGUN else None
+
+    @property
     def unprotected(self) -> int:
         """How many connections are open that would be reset at a take-over."""
         return sum(len(part.unprotected()) for part in self._parts())
@@ -196,6 +201,16 @@ class Replica(GuestState):
         else:
             self._ask("checkpoint-state")
             self._asks.run({NUMBER_VARIABLE: str(self.number)}).addCallback(self._told_state, self.number)
+
+    def handed_over(self) -> None:
+        """
+        The primary's guest is to be heard no more, and this one takes over.
+
+        A checkpoint that is under way ends as this guest's QEMU says; without one, as the primary's process says yet.
+        """
+        self._hear()
+        if self.turn is not Turn.UNKNOWN:
+            self.primary_lost()
 
     def _told_state(self, status: int | None, number: int) -> None:
         assert self._asks is not None

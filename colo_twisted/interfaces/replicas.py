@@ -86,6 +86,8 @@ class IHypervisor(IObject):
     """What runs this side's guest and makes it the other's equal by itself: a QEMU under COLO."""
 
     role: str = Attribute("'primary' or 'secondary': whose guest it is.")
+    answers: bool = Attribute("Whether it can be spoken with; one that can't is hung, or dead.")
+    answer_watchers: list[Callable[[bool], None]] = Attribute("Each is called when that has changed.")
     connected: bool = Attribute("Whether the guest is under COLO.")
     why_not: str | None = Attribute("Why it isn't, in words; None if it is.")
     watchers: list[Callable[[bool], None]] = Attribute("Each is called when these two have changed.")

@@ -5,13 +5,16 @@ from __future__ import annotations
 from colo_twisted.interfaces import IMachine
 from colo_twisted.options.declare import ObjectType
 from colo_twisted.qemu.guest import ColoQEMU
+from colo_twisted.qemu.own_filters import QEMUWithFilters
 from colo_twisted.qemu.primary import PrimaryQEMU
 from colo_twisted.qemu.properties import PRIMARY, ColoQEMUProperties
 from colo_twisted.qemu.secondary import SecondaryQEMU
 
 
 def _create(properties: ColoQEMUProperties, machine: IMachine) -> ColoQEMU:
-    return (PrimaryQEMU if properties.role == PRIMARY else SecondaryQEMU)(properties, machine)
+    if properties.role == PRIMARY:
+        return PrimaryQEMU(properties, machine)
+    return (SecondaryQEMU if properties.marker is None else QEMUWithFilters)(properties, machine)
 
 
 COLO_QEMU = ObjectType(

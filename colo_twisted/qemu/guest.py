@@ -15,12 +15,15 @@ from typing import Any
 from twisted.python.failure import Failure
 
 from colo_twisted.countdown import Countdown
+from colo_twisted.events import ChardevConnected, ChardevDisconnected, Event
 from colo_twisted.interfaces import IMachine
+from colo_twisted.qemu.filters import Filters
 from colo_twisted.qemu.monitor import Monitor, MonitorCounters, NoAnswer, QEMUError
 from colo_twisted.qemu.properties import ColoQEMUProperties
 from colo_twisted.reporting import Reporter
 
 LOOK_SECONDS = 1.0  # from one look at COLO's state to the next: it has no event for its beginning
+NOT_CONNECTED = "its QMP socket is not connected"
 _MS = 1000
 
 
@@ -44,6 +47,7 @@ class ColoQEMUCounters(MonitorCounters):
     other_pauses: int = 0  # an operator's
     colo_exits: int = 0
     lost_heartbeats: int = 0  # x-colo-lost-heartbeat, said to QEMU
+    healed: int = 0  # filter-redirectors of QEMU's that had gone deaf
 
 
 class ColoQEMU:
@@ -51,9 +55,10 @@ class ColoQEMU:
     One QEMU; subclasses say what follows from its guest's pauses.
 
     @ivar connected: whether its guest is under COLO and runs, or stands still for a checkpoint.
+    @ivar answers: whether it takes commands.
     @ivar why_not: why it is not, in words; None if it is.
     @ivar has_exited: COLO has ended, though QEMU may still say that it is in it.
-    @ivar watchers: each is called when these have changed.
+    @ivar watchers: each is called when ``connected`` or ``why_not`` has changed; answer_watchers: when ``answers`` has.
     """
 
     def __init__(self, properties: ColoQEMUProperties, machine: IMachine) -> None:
@@ -61,14 +66,16 @@ class ColoQEMU:
         self.role = properties.role
         self.counters: ColoQEMUCounters = ColoQEMUCounters()
         self.watchers: list[Callable[[bool], None]] = []
-        self.why_not: str | None = "its QMP socket is not connected"
+        self.answer_watchers: list[Callable[[bool], None]] = []
+        self.why_not: str | None = NOT_CONNECTED
         self.pause = Pause.NONE
         self.report = Reporter(f"colo-qemu {self.id}")
         self.monitor = Monitor(machine.reactor, properties.qmp, properties.timeout / _MS, self.counters, self.report)
         self.monitor.changed = self._connection_changed
         self.monitor.told = self._told
         self.machine = machine
-        self._look_again = Countdown(machine.reactor)
+        self._filters = Filters(self.ask, self.report, self._healed)
+        self.look_again = Countdown(machine.reactor)
         self.has_exited = False
         self._goes_on = False  # QEMU is to be told that the other side is lost
         self._heard_in_time = False  # the STOP of the pause, before its RESUME
@@ -77,16 +84,22 @@ class ColoQEMU:
     def connected(self) -> bool:
         return self.why_not is None
 
+    @property
+    def answers(self) -> bool:
+        return self.monitor.connected
+
     # life
 
     def open(self) -> None:
         """Nothing needs privileges."""
 
     def start(self) -> None:
+        self.machine.events.subscribe(self._happened)
         self.monitor.start()
 
     def stop(self) -> None:
-        self._look_again.end()
+        self.machine.events.unsubscribe(self._happened)
+        self.look_again.end()
         self.monitor.stop()
 
     def close(self) -> None:
@@ -100,14 +113,34 @@ class ColoQEMU:
 
     def _connection_changed(self, connected: bool) -> None:
         if connected:
+            self.unheard()
             self.has_exited = False
             self._look()
         else:
-            self._look_again.end()
-            self._leave("its QMP socket is not connected")
+            self.look_again.end()
+            self.closed()
+        for watcher in list(self.answer_watchers):
+            watcher(connected)
+
+    def closed(self) -> None:
+        """QEMU has closed its QMP socket, and may not be heard for a while."""
+        self.unheard()
+
+    def unheard(self) -> None:
+        """What the guest does meanwhile nobody hears, or has heard. Harmless when that was said."""
+        self._leave(NOT_CONNECTED)
+
+    def _happened(self, event: Event) -> None:
+        """A chardev here that has come or gone may lead to one of QEMU's."""
+        if isinstance(event, (ChardevConnected, ChardevDisconnected)) and self.monitor.connected:
+            self._filters.look()
+
+    def _healed(self) -> None:
+        self.counters.healed += 1
 
     def _look(self) -> None:
-        self._look_again.begin(LOOK_SECONDS, self._look)
+        self.look_again.begin(LOOK_SECONDS, self._look)
+        self._filters.look()
         self.ask("query-colo-status").addCallbacks(self._colo_status, self._no_status)
 
     def _no_status(self, failure: Failure) -> None:

@@ -15,6 +15,7 @@ from colo_twisted.qemu.guest import ColoQEMU
 from colo_twisted.qemu.monitor import NoAnswer, QEMUError
 from colo_twisted.qemu.properties import ColoQEMUProperties
 
+CLOSED_SECONDS = 0.25  # for all else that closes when a QEMU dies: its netdev above all
 ASK_AGAIN_SECONDS = 0.25  # QEMU forgets a request that comes while it is just beginning a checkpoint
 
 
@@ -34,6 +35,7 @@ class PrimaryQEMU(ColoQEMU):
         self.unasked: Callable[[], None] = lambda: None
         self.halts: Callable[[], None] = lambda: None
         self.wanted: Callable[[str], None] = lambda reason: None
+        self._nbd = properties.nbd
         self._delay: int | None = None  # x-checkpoint-delay, in ms
         self._pending: Deferred[Outcome] | None = None
         self._repeat = Countdown(machine.reactor)
@@ -42,6 +44,21 @@ class PrimaryQEMU(ColoQEMU):
         self.cancel()
         super().stop()
 
+    def change(self, properties: ColoQEMUProperties) -> None:
+        super().change(properties)
+        self._nbd = properties.nbd
+
+    def _lose_heartbeat(self) -> None:
+        """
+        First: QEMU would wait for all that the guest has written to be taken, also by a host that is silent.
+
+        It would do nothing else until TCP gives that up, and the guest would stand still.
+        """
+        for node in self._nbd:
+            given_up = self.ask("yank", instances=[{"type": "block-node", "node-name": node}])
+            given_up.addErrback(lambda failure: failure.trap(QEMUError, NoAnswer))
+        super()._lose_heartbeat()
+
     # as a checkpointer
 
     def checkpoint(self, number: int) -> Deferred[Outcome]:
@@ -49,6 +66,7 @@ class PrimaryQEMU(ColoQEMU):
         if self._pending is not None or not self.connected:
             return succeed(Outcome.UNCHANGED)
         pending = self._pending = Deferred()
+        self._delay = None  # it may have been set anew meanwhile
         self._ask()
         return pending
 
@@ -90,8 +108,16 @@ class PrimaryQEMU(ColoQEMU):
 
     # what its guest does
 
+    def closed(self) -> None:
+        """
+        The QEMU may be dead, and its netdev's end be about to be read.
+
+        That hands over, where the guest is watched; said before, that nothing can be followed any more would make all
+        connections unprotected, and so have them reset.
+        """
+        self.look_again.begin(CLOSED_SECONDS, self.unheard)
+
     def entered(self) -> None:
-        self._delay = None
         self.wanted("the guests have come under COLO")
 
     def left(self) -> None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from colo_twisted.link.addresses import Address, TCPAddress, UNIXAddress
 from colo_twisted.link.properties import check_unix_path
 from colo_twisted.options.declare import Properties, prop
-from colo_twisted.options.kinds import Choice, Duration, HostPort, Kind, Reference
+from colo_twisted.options.errors import OptionError
+from colo_twisted.options.kinds import Choice, Duration, HostPort, Identifier, Kind, Reference
 
 PRIMARY, SECONDARY = "primary", "secondary"
-_LOOPBACK = ("", "localhost", "::1")
 
 
 class QMPSocket(Kind):
@@ -29,6 +29,18 @@ class QMPSocket(Kind):
 
     def format(self, value: Address) -> str:
         return str(value)
+
+
+class NodeNames(Kind):
+    """Names of block nodes, as a tuple."""
+
+    allowed = f"names with blanks between; each of them {Identifier.allowed}"
+
+    def parse(self, text: str) -> tuple[str, ...]:
+        return tuple(map(Identifier().parse, text.split()))
+
+    def format(self, value: tuple[str, ...]) -> str:
+        return " ".join(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +62,17 @@ class ColoQEMUProperties(Properties):
         default=None,
     )
 
+    nbd: tuple[str, ...] = prop(
+        NodeNames(),
+        "guests with disks: the block nodes of QEMU's that take the primary's writes to the other side by NBD (block"
+        " replication). They are given up (yank) before QEMU is told that the other side is lost",
+        default=(),
+        settable=True,
+    )
+
     def check(self) -> None:
+        if self.marker is not None and self.role != SECONDARY:
+            raise OptionError("property 'marker' is for role=secondary")
         if isinstance(self.qmp, UNIXAddress):
             check_unix_path("qmp", self.qmp.path)
 

@@ -11,6 +11,7 @@ from colo_twisted.countdown import Countdown
 from colo_twisted.failover.phases import Phase
 from colo_twisted.interfaces import IChangeable, IColoPeer, ICopy, IHypervisor, IMachine, IRetiring
 from colo_twisted.qemu.guest import ColoQEMU
+from colo_twisted.qemu.monitor import NoAnswer, QEMUError
 from colo_twisted.qemu.properties import ColoQEMUProperties
 
 BEGIN_SECONDS = 1.0  # for the primary's word of a checkpoint that QEMU made by itself
@@ -98,6 +99,11 @@ class SecondaryQEMU(ColoQEMU):
         self.monitor.drain()
 
     # the primary is lost
+
+    def _lose_heartbeat(self) -> None:
+        """First: a primary's QEMU that lives unheard would go on writing to this guest's disk, where it has one."""
+        self.ask("nbd-server-stop").addErrback(lambda failure: failure.trap(QEMUError, NoAnswer))
+        super()._lose_heartbeat()
 
     def settle(self) -> None:
         """As the interface says."""

@@ -112,3 +112,4 @@ def test_what_the_server_refuses() -> None:
     assert str(refused) == "object-del: object 'x' not found"
     assert not refused.unknown
     assert Refused("nonsense", "CommandNotFound", "The command nonsense has not been found").unknown
+    assert Refused("query-stats", "GenericError", "Parameter 'target' is missing").unknown, "a QEMU's is another one"

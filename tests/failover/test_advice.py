@@ -54,7 +54,8 @@ class Judge:
             machine.chardev(id).attach(FrontEnd(f"judge '{self.id}'", receive=lambda batch: None))
 
     def channels(self) -> list[tuple[str, bool]]:
-        return [(name, name not in self.down) for name in ("primary_in", "secondary_in", "outdev", "colo-peer")]
+        names = dict.fromkeys(("primary_in", "secondary_in", "outdev", "colo-peer", *self.down))
+        return [(name, name not in self.down) for name in names]
 
     def add_passthrough(self, id: str, rule: object) -> None: ...
 
@@ -231,6 +232,16 @@ def test_an_invalid_secondary_is_named_on_the_primary() -> None:
         ("there is no filter-mirror any more", ["mirror"], "colo-ctl add object filter-mirror,"),
         ("the secondary was made invalid: it diverged", [], "colo-ctl checkpoint, where there is a checkpointer; else"),
         ("colo-peer is not connected", ["colo-peer"], "the other side must have a colo-peer with role=secondary"),
+        (
+            "colo-qemu 'qemu0': it is not under COLO (query-colo-status says mode none)",
+            ["colo-qemu 'qemu0'"],
+            "put both QEMUs under COLO: ",
+        ),
+        (
+            "colo-qemu 'qemu0': its QMP socket is not connected",
+            ["colo-qemu 'qemu0'"],
+            "does that QEMU run, with -qmp there,",
+        ),
         ("something new", [], "both sides' logs say more; start the secondary, anew if it was there before"),
     ],
 )

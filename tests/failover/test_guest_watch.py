@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from twisted.internet.error import ConnectionLost
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from colo_twisted.events import NetdevStreamConnected, NetdevStreamDisconnected
 from colo_twisted.failover.guest_watch import (
@@ -22,6 +23,7 @@ from colo_twisted.failover.guest_watch import (
     LOOK_SECONDS,
     MOST_UNANSWERED,
     Asked,
+    Driven,
     FarEnd,
     GuestWatch,
     GuestWatched,
@@ -30,6 +32,7 @@ from colo_twisted.failover.guest_watch import (
     check,
 )
 from colo_twisted.failover.processes import KernelProcesses
+from colo_twisted.interfaces import IHypervisor
 from colo_twisted.netdev.stream import StreamNetdev, StreamProperties
 from colo_twisted.netdev.tap import Tap
 from colo_twisted.netdev.tap_properties import TapProperties
@@ -116,6 +119,7 @@ class Watching:
         ("pidfile:/run/guest.pid", Pidfile("/run/guest.pid")),
         ("pidfile:a:b", Pidfile("a:b")),
         ("netdev:hn1", FarEnd("hn1")),
+        ("qemu:qemu0", Driven("qemu0")),
         ("command:virsh 'domstate' guest", Asked(("virsh", "domstate", "guest"))),
     ],
 )
@@ -128,6 +132,7 @@ def test_a_value_says_how_and_what_is_watched(text: str, watched: Watched) -> No
     st.one_of(
         st.builds(Pidfile, st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1)),
         st.builds(FarEnd, st.from_regex(r"\A[A-Za-z][A-Za-z0-9._-]*\Z")),
+        st.builds(Driven, st.from_regex(r"\A[A-Za-z][A-Za-z0-9._-]*\Z")),
         st.builds(Asked, st.lists(st.text(st.characters(min_codepoint=32, max_codepoint=126)), min_size=1).map(tuple)),
     )
 )
@@ -154,7 +159,7 @@ def test_anything_else_is_an_error_in_one_line(text: str, detail: str) -> None:
     with pytest.raises(OptionError) as caught:
         PROPERTY.parse(text)
     shown = text.replace("\n", "\\n")
-    expected = f"property 'guest-watch' takes pidfile:PATH, netdev:ID or command:CMD; got '{shown}'{detail}"
+    expected = f"property 'guest-watch' takes {GuestWatched.allowed}; got '{shown}'{detail}"
     assert str(caught.value) == expected
 
 
@@ -476,6 +481,58 @@ def test_a_netdev_that_is_removed_is_gone_and_one_that_nobody_knows_is_waited_fo
     stream.watch.start()
     stream.look(10)
     assert not stream.watch.present
+
+
+# a QEMU
+
+
+@implementer(IHypervisor)
+class SomeQEMU:
+    """What a colo-qemu would say of it."""
+
+    def __init__(self) -> None:
+        self.answers = False
+        self.answer_watchers: list[Callable[[bool], None]] = []
+
+    def say(self, answers: bool) -> None:
+        self.answers = answers
+        for watcher in list(self.answer_watchers):
+            watcher(False)
+
+
+def test_a_qemu_that_answers_no_more_is_a_guest_that_is_gone() -> None:
+    watching, qemu = Watching(Driven("qemu0")), SomeQEMU()
+    watching.watch.start()
+    watching.look()
+    assert not watching.watch.present
+    watching.machine.objects["qemu0"] = qemu
+    watching.look()
+    assert not watching.watch.present  # it has not answered yet, and that is no end
+    qemu.say(True)
+    assert watching.watch.present
+    qemu.say(False)
+    assert watching.gone == ["QEMU does not answer colo-qemu 'qemu0'"]
+    assert qemu.answer_watchers == []
+    assert watching.idle
+    watching.watch.start()
+    qemu.say(True)
+    watching.look()
+    assert watching.watch.present
+    del watching.machine.objects["qemu0"]
+    watching.look()
+    assert len(watching.gone) == 2
+    assert qemu.answer_watchers == []
+
+
+def test_what_is_no_qemu_is_waited_for() -> None:
+    watching = Watching(Driven("rew0"))
+    watching.machine.objects["rew0"] = object()
+    watching.watch.start()
+    watching.look()
+    assert not watching.watch.present
+    watching.watch.stop()
+    assert watching.idle
+    assert watching.gone == []
 
 
 # a command

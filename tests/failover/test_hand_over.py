@@ -9,8 +9,10 @@ from twisted.logger import capturedLogs, formatEvent
 
 from colo_twisted.failover.lookout import Lookout
 from colo_twisted.failover.messages import Message, Type
+from colo_twisted.qemu.secondary import BEGIN_SECONDS
 from tests.failover.test_arbitration import Two
 from tests.failover.test_shut import Fencing
+from tests.support.qemu_secondary import Pair
 from tests.support.wires import Side, plug, pull, results
 
 WHY = "its process 7 has ended"
@@ -76,6 +78,30 @@ def test_it_does_once_a_checkpoint_has_ended(two: Two) -> None:
     two.secondary.peer.replica.abort(5, True)
     two.run(0.2)
     assert two.speakers == (False, True)
+
+
+@pytest.mark.parametrize("moment", ["after STOP", "after RESUME"])
+@pytest.mark.parametrize("asked", [True, False])
+def test_the_guests_qemu_says_how_a_checkpoint_ended(asked: bool, moment: str, tmp_path: Path) -> None:
+    """The primary's process lives, and would say so later, or never."""
+    pair = Pair(f",takeover=auto,state-file={tmp_path}/secondary", f"state-file={tmp_path}/primary")
+    pair.wait(BEGIN_SECONDS + 0.1)  # the primary has had the time to speak of what was not heard before
+    pair.primary.peer.protect_new()
+    pair.wait(0.3)
+    assert pair.peer.standing.state == "synced"
+    if asked:
+        pair.begin(5)
+    pair.stops()
+    if moment == "after RESUME":
+        pair.runs()
+    give_up(pair.primary)
+    pair.wait(0.2)
+    if moment == "after STOP":
+        assert not pair.peer.may_speak
+        pair.exits()
+        pair.wait(0.2)
+    assert pair.peer.invalid is None
+    assert pair.peer.may_speak
 
 
 def test_strict_does_once_every_connection_is_protected(tmp_path: Path) -> None:

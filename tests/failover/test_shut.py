@@ -107,6 +107,24 @@ def test_a_survivor_that_was_shut_is_opened_by_an_operators_word(tmp_path: Path)
     assert two.secondary.told[-1] == ("fail_over",)
 
 
+def test_what_is_kept_until_it_may_be_heard_is_of_no_use_once_another_speaks(tmp_path: Path) -> None:
+    """Started anew it is shut, and a comparer keeps what its guest says; that it is for good, it hears later."""
+    two = Two(tmp_path)
+    two.sync()
+    pull(two.primary.end)
+    two.primary.house.machine.stopService()
+    two.run(2)
+    assert two.secondary.peer.may_speak
+    two.primary = two.start("primary")
+    told: list[tuple[str, str] | None] = []
+    two.primary.peer.gate_watchers.append(lambda: told.append(two.primary.peer.hushed))
+    plug(two.primary.end, two.secondary.end)
+    two.run(1)
+    assert len(told) == 1
+    assert told[0] is not None
+    assert told[0][0] == "shut"
+
+
 def test_one_whose_memory_was_lost_is_told_so(tmp_path: Path) -> None:
     """Its own secondary has followed it into a later epoch: that one has not taken over."""
     two = Two(tmp_path, "", "")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colo_twisted.failover.guest_watch import Pidfile
+from colo_twisted.failover.guest_watch import FarEnd, Pidfile
 from colo_twisted.failover.properties import ColoPeerProperties
 from colo_twisted.options.errors import OptionError
 from colo_twisted.options.keyval import Pairs
@@ -34,16 +34,20 @@ def example(name: str, folder: Path) -> str:
     return text
 
 
+_PRIMARY = ["filter-mirror", "filter-redirector", "filter-redirector"]
+_SECONDARY = ["filter-drop", "filter-redirector", "filter-redirector", "filter-rewriter"]
 EXAMPLES = {
-    "primary.conf": ["filter-mirror", "filter-redirector", "filter-redirector", "colo-compare", "colo-peer"],
-    "secondary.conf": ["filter-drop", "filter-redirector", "filter-redirector", "filter-rewriter", "colo-peer"],
+    "primary.conf": [*_PRIMARY, "colo-compare", "colo-peer"],
+    "secondary.conf": [*_SECONDARY, "colo-peer"],
+    "qemu/primary.conf": [*_PRIMARY, "colo-qemu", "colo-peer", "colo-compare"],
+    "qemu/secondary.conf": [*_SECONDARY, "colo-qemu", "colo-peer"],
 }
 """An example's objects, in the order of a packet's way."""
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_file_is_one_side_of_the_pair(name: str, tmp_path: Path) -> None:
-    config = tmp_path / name
+    config = tmp_path / "colo.conf"
     config.write_text(example(name, tmp_path))
     parsed = parse_words("-readconfig", str(config))
     assert [definition.type.name for definition in parsed.of("object")] == EXAMPLES[name]
@@ -59,16 +63,18 @@ def without_hashes(text: str, heading: str) -> str:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_file_goes_on_by_itself_without_its_hashes(name: str, tmp_path: Path) -> None:
-    config = tmp_path / name
-    config.write_text(without_hashes(example(name, tmp_path), '[object "cp0"]'))
+def test_an_example_file_goes_on_by_itself_at_the_latest_without_its_hashes(name: str, tmp_path: Path) -> None:
+    text = example(name, tmp_path)
+    config = tmp_path / "colo.conf"
+    config.write_text(text if name.startswith("qemu/") else without_hashes(text, '[object "cp0"]'))
     (peer,) = [each for each in parse_words("-readconfig", str(config)).of("object") if each.type.name == "colo-peer"]
     properties = peer.properties
     assert isinstance(properties, ColoPeerProperties)
     assert (properties.takeover, properties.alone) == ("auto", "auto")
     assert properties.state_file == f"{tmp_path}/state"
     assert properties.fence == (f"{tmp_path}/fence",)
-    assert properties.guest_watch == Pidfile(f"{tmp_path}/guest.pid")
+    guest = FarEnd("g0") if name.startswith("qemu/") else Pidfile(f"{tmp_path}/guest.pid")
+    assert properties.guest_watch == guest
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -96,7 +96,7 @@ def test_when_the_guests_come_under_colo_a_checkpoint_is_made_of_what_there_is()
 def test_a_divergence_leads_to_a_checkpoint_and_what_was_held_goes_when_that_is_done() -> None:
     bench = first_made(WithQEMU())
     bench.diverge()
-    assert bench.qemu.commands() == [SET]
+    assert bench.qemu.commands(SET) == [SET]
     assert bench.after(bench.qemu.begins) == []
     assert bench.after(bench.qemu.runs) == [segment(101, b"one")]
     assert bench.compare.state == "synced"
@@ -170,7 +170,7 @@ def test_with_a_colo_peer_the_secondary_has_its_word_before_and_after() -> None:
     assert peer.asked == [("begin",)]
     peer.answer()
     bench.qemu.settle()
-    assert bench.qemu.commands() == [SET]
+    assert bench.qemu.commands(SET) == [SET]
     assert bench.after(bench.qemu.begins, bench.qemu.runs) == []
     assert peer.asked == [("begin",), ("done",)]
     bench.secondary(marker_packet(peer.nonce))

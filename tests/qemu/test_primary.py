@@ -14,7 +14,7 @@ from colo_twisted.options import declare
 from colo_twisted.options.keyval import split
 from colo_twisted.qemu.colo_qemu import COLO_QEMU
 from colo_twisted.qemu.guest import LOOK_SECONDS, Pause
-from colo_twisted.qemu.primary import ASK_AGAIN_SECONDS, PrimaryQEMU
+from colo_twisted.qemu.primary import ASK_AGAIN_SECONDS, CLOSED_SECONDS, PrimaryQEMU
 from colo_twisted.qemu.properties import ColoQEMUProperties
 from tests.support.fake_qemu import FakeQEMU
 from tests.support.fakes import FakeMachine
@@ -188,28 +188,15 @@ def test_one_that_is_asked_for_is_done_at_resume_and_what_came_before_stop_is_se
     assert asked.wait(5) == []
 
 
-def test_the_delay_is_set_to_what_it_was(side: Side) -> None:
-    side.qemu.delay = 12345
-    for _ in range(2):
+def test_the_delay_is_set_to_what_it_was_by_then(side: Side) -> None:
+    for delay in (12345, 500):
+        side.qemu.delay = delay
         side.checkpoint()
         side.qemu.settle()
         assert side.after(side.qemu.begins, side.qemu.runs) == ["halts", Outcome.DONE]
     asked = [entry for entry in side.qemu.asked if entry[0] in (SET, ASK_DELAY)]
-    assert asked == [(ASK_DELAY, {}), *[(SET, {"x-checkpoint-delay": 12345})] * 2]
-
-
-def test_a_delay_that_somebody_changes_meanwhile_is_learnt_anew_with_the_next_connection(side: Side) -> None:
-    side.checkpoint()
-    side.qemu.settle()
-    side.after(side.qemu.begins, side.qemu.runs)
-    side.qemu.ends()
-    side.qemu.settle()
-    side.qemu.delay = 500
-    side.wait(1)
-    side.qemu.asked.clear()
-    side.checkpoint()
-    side.qemu.settle()
-    assert (SET, {"x-checkpoint-delay": 500}) in side.qemu.asked
+    sets = [(SET, {"x-checkpoint-delay": delay}) for delay in (12345, 500)]
+    assert asked == [(ASK_DELAY, {}), sets[0], (ASK_DELAY, {}), sets[1]]
 
 
 def test_a_request_that_qemu_forgets_is_repeated_until_stop(asked: Side) -> None:
@@ -330,11 +317,26 @@ def test_a_socket_that_closes_in_the_middle_is_a_failure(asked: Side, moment: st
     if moment == "after STOP":
         asked.after(asked.qemu.begins)
     asked.qemu.listens = False
-    assert asked.after(asked.qemu.ends) == [Outcome.FAILED, False]
+    asked.after(asked.qemu.ends)
+    assert asked.wait(CLOSED_SECONDS) == [Outcome.FAILED, False]
     assert asked.made.why_not == NOT_CONNECTED
     asked.qemu.listens = True
     asked.qemu.status = "running"
     assert asked.wait(2) == [True, UNDER_COLO]
+
+
+def test_a_socket_that_closes_is_told_of_once_its_netdev_would_have_closed_too(side: Side) -> None:
+    """Where QEMU has died the guest's end says so: that hands over, and no connection may be unprotected before."""
+    side.qemu.listens = False
+    assert side.after(side.qemu.ends) == []
+    assert side.wait(CLOSED_SECONDS - 0.1) == []
+    assert side.wait(0.1) == [False]
+
+
+def test_a_socket_that_is_back_sooner_was_closed_all_the_same(side: Side) -> None:
+    """Checkpoints may have been made meanwhile."""
+    assert side.after(side.qemu.ends) == []
+    assert side.wait(CLOSED_SECONDS + LOOK_SECONDS) == [False, True, UNDER_COLO]
 
 
 def test_a_qemu_that_hangs_in_the_middle_is_a_failure_once_it_has_had_its_time(asked: Side) -> None:

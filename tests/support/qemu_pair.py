@@ -82,15 +82,31 @@ OUTSIDE = Arrangement(
     -chardev socket,id=compare0,path=compare0,reconnect=1 -chardev socket,id=compare_out,path=compare_out,reconnect=1
     {_FILTERS}
     """,
-    secondary=_RED + _SECONDARY_FILTERS,
+    secondary=f"""
+    {_RED} {_SECONDARY_FILTERS}
+    -chardev socket,id=mark0,path=mark0,server=on,wait=off
+    -object filter-redirector,id=mark0,netdev=hn0,queue=rx,indev=mark0
+    """,
     primary_colo=f"""
     {_COMPARE1}
     -chardev socket,id=compare0-0,path=compare0,server=on,wait=off
     -chardev socket,id=compare_out0,path=compare_out,server=on,wait=off
-    {_COMPARE}
+    -chardev socket,id=peer0,host={PRIMARY_HOST},port=9005,server=on,wait=off
+    -object colo-qemu,id=qemu0,qmp=unix:{{name}}.control,role=primary
+    -object colo-peer,id=cp0,chardev=peer0,role=primary {_COMPARE},checkpoint=qemu0
+    """,
+    secondary_colo=f"""
+    -chardev socket,id=peer0,host={PRIMARY_HOST},port=9005,reconnect=1
+    -chardev socket,id=mark0,path=mark0,reconnect=1
+    -object colo-qemu,id=qemu0,qmp=unix:{{name}}.control,role=secondary,marker=mark0
+    -object colo-peer,id=cp0,chardev=peer0,role=secondary
     """,
 )
-"""Filters and rewriter inside QEMU, the comparer in the primary's ``twistd colo``."""
+"""
+Filters and rewriter inside the QEMUs, the comparer in the primary's ``twistd colo``, the heartbeat in both.
+
+Checkpoints are marked in what the secondary's guest sends: by a redirector more, the last of its filters.
+"""
 
 BEHIND = Arrangement(
     primary_colo=f"""

@@ -35,7 +35,7 @@ class Pair:
 
     def __init__(self, more: str = "", primary: str = "") -> None:
         """
-        @param more: what the secondary's colo-peer is given besides, C{primary} the primary's.
+        @param more: for its colo-peer; likewise ``primary`` for the other's.
         """
         clock = Clock()
         self.clock = clock

@@ -13,13 +13,13 @@ from typing import Any
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from colo_twisted.failover.guest_watch import Asked, FarEnd, GuestWatched, Pidfile
+from colo_twisted.failover.guest_watch import Asked, Driven, FarEnd, GuestWatched, Pidfile
 from colo_twisted.interfaces import IObjectType
 from colo_twisted.link.addresses import TCPAddress, UNIXAddress
 from colo_twisted.options import declare, kinds
 from colo_twisted.options.errors import OptionError
 from colo_twisted.packets.batch import LENGTH_SIZE, MAX_FRAME, MIN_PACKET, VNET_LENGTH_SIZE, Batch
-from colo_twisted.qemu.properties import QMPSocket
+from colo_twisted.qemu.properties import NodeNames, QMPSocket
 
 VNET_LENGTHS = (0, 10, 12, 20)
 
@@ -169,8 +169,13 @@ _VALUES: dict[type[kinds.Kind], Callable[[Any], st.SearchStrategy[Any]]] = {
     kinds.InterfaceName: _interface_names,
     kinds.Script: lambda _: st.just("") | texts.filter(lambda text: text != "no"),
     kinds.Command: lambda _: _COMMANDS,
+    NodeNames: lambda _: st.lists(identifiers).map(tuple),
     QMPSocket: lambda _: st.builds(UNIXAddress, texts) | st.builds(TCPAddress, identifiers, st.integers(0, 65535)),
-    GuestWatched: lambda _: st.builds(Pidfile, texts) | st.builds(FarEnd, identifiers) | st.builds(Asked, _COMMANDS),
+    GuestWatched: lambda _: (
+        st.builds(Pidfile, texts)
+        | st.one_of(st.builds(kind, identifiers) for kind in (FarEnd, Driven))
+        | st.builds(Asked, _COMMANDS)
+    ),
     kinds.Position: lambda _: st.sampled_from(("head", "tail")) | identifiers.map(lambda id: f"id={id}"),
     kinds.Only: lambda kind: st.sampled_from(kind._values) if kind._values else st.nothing(),
 }

@@ -6,6 +6,8 @@
  *    its mutex: that wait takes the lock, the thread keeps it for ever, and locks up when it wants it next. Here, who
  *    waits on a condition without owning its mutex locks that before and unlocks it after. Such a caller has looked at
  *    its flag without the lock, so the wake-up may have come already: the wait is short, and the caller looks again.
+ *    Nor had it the lock when it woke the vCPU, which may just have been about to sleep, and sleeps on: the vCPU is
+ *    woken anew each time.
  * 2. When the primary reads and clears which pages are dirty, the vCPU's TLB goes on taking those that were for dirty:
  *    what it writes there after a checkpoint isn't noticed, nor sent with the next, and the secondary's RAM is torn.
  *    Here the TLB is flushed when the primary's checkpoint thread sends without the big lock, which it does in each
@@ -36,7 +38,7 @@ static ssize_t (*send_message)(int, const struct msghdr *, int);
 /* QEMU's own, which its binary exports; missing in all other programs that this may be loaded into */
 static bool (*has_big_lock)(void), (*is_primary)(void), (*is_secondary)(void);
 static void *(*vcpu)(int);
-static void (*flush_tlb)(void *), (*flush_translations)(void *);
+static void (*flush_tlb)(void *), (*flush_translations)(void *), (*wake)(void *);
 
 __attribute__((constructor)) static void find_all(void)
 {
@@ -47,8 +49,9 @@ __attribute__((constructor)) static void find_all(void)
 	vcpu = dlsym(RTLD_DEFAULT, "qemu_get_cpu");
 	flush_tlb = dlsym(RTLD_DEFAULT, "tlb_flush");
 	flush_translations = dlsym(RTLD_DEFAULT, "tb_flush");
+	wake = dlsym(RTLD_DEFAULT, "qemu_cpu_kick");
 	has_big_lock = dlsym(RTLD_DEFAULT, "qemu_mutex_iothread_locked");
-	if (!is_primary || !is_secondary || !vcpu || !flush_tlb || !flush_translations)
+	if (!is_primary || !is_secondary || !vcpu || !flush_tlb || !flush_translations || !wake)
 		has_big_lock = NULL;
 }
 
@@ -78,12 +81,15 @@ static bool is_mine(const pthread_mutex_t *mutex)
 int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
 {
 	struct timespec until;
+	void *cpu;
 
 	if (!wait_on)
 		find_all();
 	if (is_mine(mutex))
 		return wait_on(condition, mutex);
 	pthread_mutex_lock(mutex);
+	for (int number = 0; has_big_lock && (cpu = vcpu(number)); number++)
+		wake(cpu);
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_nsec += SHORT_NS;
 	if (until.tv_nsec >= SECOND_NS) {
