@@ -86,6 +86,7 @@ class Checkpoints:
         self._began = _LONG_AGO  # when the last one that was asked for did
         self._taken_at = 0.0
         self._again: str | None = None  # why another one is needed
+        self._delayed = ""  # why the one is needed that min_interval delays
         self._made_at: int | None = None  # the mark of one that the other side made, and that has not been used
         self._halted_at: int | None = None  # the mark of when the primary's guest came to stand still for one
         self._asked_since = False  # somebody has, since then
@@ -185,6 +186,7 @@ class Checkpoints:
         if self._checkpointer is None:
             return
         if self._wait > 0:
+            self._delayed = reason
             self._later.begin(self._wait, self._now, reason)
         else:
             self._now(reason)
@@ -377,9 +379,11 @@ class Checkpoints:
     def _unasked(self) -> None:
         """One was made: the primary stands still now (Xen), or did so just before (QEMU)."""
         self.counters.unasked += 1
+        is_later = self._halted_at is not None and self._asked_since
         self._made_at = self._mark_of_halt()
-        if self._again is None:
+        if self._later.running:
             self._later.end()
+            self._again = self._delayed if is_later else None
         if self.phase is Phase.IDLE:
             self._take_unasked()
 

@@ -365,8 +365,8 @@ class ColoCompare:
         number = self._steps.ask(reason)
         if number is None:
             raise StartError(
-                f"{self._owner} has nobody to make a checkpoint: it takes checkpoint=ID (of a checkpoint-command) or"
-                " notify_dev=CHARDEV (Xen's)"
+                f"{self._owner} has nobody to make a checkpoint: it takes checkpoint=ID (of a checkpoint-command or a"
+                " colo-qemu) or notify_dev=CHARDEV (Xen's)"
             )
         return number
 

@@ -37,7 +37,10 @@ def find_checkpointer(machine: IMachine, owner: str, id: str) -> Any:
     """The checkpointer of that id. Raises StartError: it is none."""
     checkpointer: Any = machine.object(id)
     if not ICheckpointer.providedBy(checkpointer):
-        raise StartError(f"{owner}: property 'checkpoint': '{id}' makes no checkpoints (checkpoint-command does)")
+        raise StartError(
+            f"{owner}: property 'checkpoint': '{id}' makes no checkpoints (a checkpoint-command does, and a colo-qemu"
+            " with role=primary)"
+        )
     return checkpointer
 
 

@@ -247,6 +247,13 @@ class Replica(GuestState):
         elif not (self._end({}) if self.turn is Turn.NEW else self._abort(None)):
             self._give_up("what has become of the guest in a checkpoint could not be kept")
 
+    def _turn_over(self) -> None:
+        """The checkpoint is over; where it was not heard whole, there may have been more of them."""
+        if self._teller is None:
+            self.turn = Turn.UNKNOWN
+        elif self.turn is not Turn.UNKNOWN:
+            self.turn = Turn.OLD
+
     def _stop_unasked(self) -> None:
         """Its QEMU changes it, or has done so, and the primary has said nothing of that."""
         if not self.is_checkpointing:
@@ -318,7 +325,7 @@ class Replica(GuestState):
         self._counters.unasked += 1
         self._untold = 0
         self.phase = self._before
-        self.turn = Turn.OLD if self._teller is not None else Turn.UNKNOWN
+        self._turn_over()
         if self.invalid is not None:
             self.shut()  # first: nothing of what waited goes on
         for part in self._parts():
@@ -361,7 +368,7 @@ class Replica(GuestState):
             return False
         self._counters.checkpoints_done += 1
         self._say(f"checkpoint {self.number} is done: the guest equals the primary's")
-        self.turn = Turn.OLD if self._teller is not None else Turn.UNKNOWN
+        self._turn_over()
         marker = marker_packet(self._nonce)
         for part in self._parts():
             if self.lost_sight:

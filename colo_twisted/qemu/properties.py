@@ -75,3 +75,7 @@ class ColoQEMUProperties(Properties):
             raise OptionError("property 'marker' is for role=secondary")
         if isinstance(self.qmp, UNIXAddress):
             check_unix_path("qmp", self.qmp.path)
+
+    def claims(self) -> tuple[str, ...]:
+        """QEMU serves one client of a socket at a time: another would wait for ever."""
+        return (f"QMP socket {self.qmp}",)

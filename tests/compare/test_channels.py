@@ -133,3 +133,42 @@ def test_one_that_is_not_connected_is_not_silent_besides(world: World) -> None:
     world.s.connected = False
     world.channels.look()
     assert [said for said, _ in world.new] == ["secondary_in is silent", "secondary_in is not connected"]
+
+
+class FakeGuest:
+    """A QEMU that is under COLO, or says why it isn't."""
+
+    def __init__(self) -> None:
+        self.why_not: str | None = "it is not there"
+
+    @property
+    def connected(self) -> bool:
+        return self.why_not is None
+
+
+def test_a_channel_that_knows_why_it_is_down_is_said_in_its_own_words() -> None:
+    world, guest = World(), FakeGuest()
+    world.channels.add("colo-qemu 'q0'", guest)
+    world.s.connected = False
+    world.channels.start()
+    world.s.connected = True
+    world.channels.look()
+    guest.why_not = "it has left"
+    world.channels.look()
+    guest.why_not = None
+    world.channels.look()
+    assert world.new == [
+        ("secondary_in is not connected; colo-qemu 'q0': it is not there", False),
+        ("colo-qemu 'q0': it is not there", False),
+        ("colo-qemu 'q0': it has left", False),
+        (None, False),
+    ]
+
+
+def test_mirrors_that_are_off_are_not_staged_while_such_a_channel_is_down() -> None:
+    world, guest = World(), FakeGuest()
+    world.channels.add("colo-qemu 'q0'", guest)
+    world.machine.mirrors.append(FakeMirror("m0", status=False))
+    world.channels.start()
+    world.mirrors.look()
+    assert world.new[-1] == ("colo-qemu 'q0': it is not there; filter-mirror 'm0' is off", False)

@@ -32,6 +32,8 @@ class FakeCheckpointer:
     def __init__(self, said: list[object], pauses_primary: bool) -> None:
         self.pauses_primary = pauses_primary
         self.unasked: Callable[[], None] = lambda: None
+        self.halts: Callable[[], None] = lambda: None
+        self.wanted: Callable[[str], None] = lambda reason: None
         self.at_once: Outcome | None = None
         self._said = said
         self._under_way: Deferred[Outcome] | None = None
@@ -116,9 +118,10 @@ class Comparer:
         self.checkpointer = FakeCheckpointer(self.said, pauses_primary)
         self.offsets: dict[bytes, Offsets] = {}
         self.at_failure: Callable[[], None] = lambda: None
+        self.at_mark_all: Callable[[], None] = lambda: None
         hooks = Hooks(
             mark=self._mark,
-            mark_all=self._mark,
+            mark_all=self._mark_all,
             ignore_secondary=lambda nonce: self.said.append(("ignore", nonce)),
             heed_secondary=self._heed,
             flush=lambda mark: self.said.append(("flush", mark)),
@@ -136,6 +139,10 @@ class Comparer:
     def _mark(self) -> int:
         self.came += 1
         return self.came
+
+    def _mark_all(self) -> int:
+        self.at_mark_all()
+        return self._mark()
 
     def _failed(self, reason: str, invalid: bool) -> None:
         self.said.append(("failed", reason))

@@ -81,7 +81,7 @@ def test_without_a_checkpointer_a_request_is_refused_with_what_it_takes(policy: 
     with pytest.raises(StartError) as caught:
         bench.compare.request_checkpoint("an operator asks")
     assert str(caught.value) == (
-        "colo-compare 'comp0' has nobody to make a checkpoint: it takes checkpoint=ID (of a checkpoint-command) or"
-        " notify_dev=CHARDEV (Xen's)"
+        "colo-compare 'comp0' has nobody to make a checkpoint: it takes checkpoint=ID (of a checkpoint-command or a"
+        " colo-qemu) or notify_dev=CHARDEV (Xen's)"
     )
     assert bench.told == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from colo_twisted.counters import Counters
 from colo_twisted.events import ColoExit, Failover, ReplicaState, Shutdown
 from colo_twisted.failover.mode import ALONE_BY_REQUEST, BY_REQUEST, ColoMode, FailoverRefused, Status
 from colo_twisted.failover.peer import COLO_PEER
-from colo_twisted.interfaces import IComparer
+from colo_twisted.interfaces import IComparer, IHypervisor
 from colo_twisted.netfilter.buffer import BUFFER
 from colo_twisted.netfilter.drop import DROP
 from colo_twisted.netfilter.dump import DUMP
@@ -53,6 +54,16 @@ class Comparer:
     def stop(self) -> None: ...
 
     def close(self) -> None: ...
+
+
+@implementer(IHypervisor)
+class Hypervisor:
+    """Calls when it is told that this side goes on."""
+
+    id = "qemu0"
+
+    def __init__(self, go_on: Callable[[], None]) -> None:
+        self.go_on = go_on
 
 
 class Running(FakeMachine):
@@ -228,6 +239,35 @@ def test_what_the_mirror_has_brought_passes_a_rewriter_that_rewrites_as_before(m
     assert order == ["f1", "f2", "gate", "rew0"]
 
 
+def test_what_runs_the_guest_is_told_first_of_all(machine: Running) -> None:
+    """Its next checkpoint would make the guest the old primary's equal again."""
+    a_secondary(machine)
+    machine.put(Hypervisor(lambda: told.append(list(machine.changed))))
+    told: list[object] = []
+    machine.colo.lose_heartbeat()
+    assert told == [[]]
+    assert machine.changed
+
+
+def test_what_runs_the_guest_is_told_where_a_colo_peer_has_decided_by_itself(machine: Running) -> None:
+    told: list[str] = []
+    peer = machine.add(COLO_PEER, "p0", "chardev=c0,role=primary")
+    machine.put(Hypervisor(lambda: told.append("alone")))
+    peer.decided("the secondary is lost")
+    assert told == ["alone"]
+
+
+def test_of_a_take_over_that_is_refused_nobody_is_told(machine: Running) -> None:
+    told: list[str] = []
+    a_secondary(machine)
+    peer = machine.add(COLO_PEER, "p0", "chardev=c0,role=secondary")
+    machine.put(Hypervisor(lambda: told.append("anything")))
+    peer.replica.invalidate("it diverged")
+    with pytest.raises(FailoverRefused):
+        machine.colo.lose_heartbeat()
+    assert told == []
+
+
 def test_the_colo_peer_keeps_it(machine: Running, tmp_path: Path) -> None:
     a_secondary(machine)
     peer = machine.add(COLO_PEER, "p0", f"chardev=c0,role=secondary,state-file={tmp_path}/state")
@@ -323,7 +363,10 @@ def test_the_survivor_becomes_primary_and_its_rewriter_stays(machine: Running) -
     assert machine.query == ("primary", "primary", "none")
     assert "rew0" in machine.objects
     machine.told.clear()
+    told: list[object] = []
+    machine.put(Hypervisor(lambda: told.append(list(comparer.alone))))
     machine.colo.lose_heartbeat()
+    assert told == [[]]
     assert comparer.alone == [ALONE_BY_REQUEST]
     assert machine.told == [Failover("primary", "request"), ColoExit("primary", "request")]
     assert machine.query == ("none", "primary", "request")

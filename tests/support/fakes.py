@@ -59,6 +59,9 @@ class FakeChardev(Chardev):
         assert self.front_end.receive is not None
         self.front_end.receive(batch)
 
+    def deliver_packets(self, *packets: bytes) -> None:
+        self.deliver(batch_of(*packets))
+
     def come(self) -> None:
         """As if a peer had connected."""
         self._become(True, None)
