@@ -14,8 +14,9 @@ from colo_twisted.compare.passage import Passage
 from colo_twisted.compare.properties import MS, CompareProperties
 from colo_twisted.countdown import Countdown
 from colo_twisted.events import CheckpointDone, CheckpointRequested
-from colo_twisted.interfaces import IMachine, Outcome
+from colo_twisted.interfaces import IHypervisor, IMachine, Outcome
 from colo_twisted.packets.comparing.comparer import Comparer
+from colo_twisted.packets.comparing.protection import UNPROTECTED
 from colo_twisted.reporting import Reporter
 
 
@@ -56,6 +57,7 @@ class Steps:
         self._heed = heed
         self._retry = Countdown(machine.reactor)
         self._retry_seconds = 0.0
+        self._goes_on_meanwhile = False  # the guest speaks again before a checkpoint's end is known here
         self._hooks = Hooks(
             comparer.mark,
             self._mark_all,
@@ -72,6 +74,7 @@ class Steps:
     def begin(self, properties: CompareProperties, checkpointer: Any, report: Reporter) -> None:
         """Be ready for requests; ``checkpointer`` and the colo-peer, which Following knows, may be None."""
         self._retry_seconds = properties.checkpoint_timeout / MS
+        self._goes_on_meanwhile = IHypervisor.providedBy(checkpointer)
         self.checkpoints = Checkpoints(
             self._reactor,
             report,
@@ -122,10 +125,13 @@ class Steps:
 
     def _flush(self, mark: int) -> None:
         now = self._monotonic()
+        passed_some = any(flow.protection == UNPROTECTED for flow in self._comparer.flows.all())
         self._diverged.settle()
         self._following.follow_from_checkpoint()
         self._passage.send(self._comparer.flush(mark, now))
         self._heed(now)
+        if passed_some and self._goes_on_meanwhile and self._following.state == "synced":
+            self.ask("what passed unheld while the last one was made may have brought clients ahead of the secondary")
 
     def _no_checkpoint(self, reason: str, invalid: bool) -> None:
         """As if there were no checkpointer; another one is asked for, if nothing can be protected without."""

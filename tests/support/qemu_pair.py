@@ -46,7 +46,7 @@ _SECONDARY_FILTERS = """
     -object filter-redirector,id=f2,netdev=hn0,queue=rx,outdev=red1
     -object filter-rewriter,id=rew0,netdev=hn0,queue=all
 """
-_PEER = "direct=on,guest-watch=netdev:g0,state-file={name}.state"
+_PEER = "direct=on,state-file={name}.state,guest-watch="
 _BEHIND = f"""
     -netdev tap,id=hn0,ifname={{name}},{NO_SCRIPTS},vnet_hdr=off
     -netdev stream,id=g0,server=off,addr.type=unix,addr.path={{name}}.guest,reconnect=1
@@ -97,13 +97,13 @@ OUTSIDE = Arrangement(
     -chardev socket,id=compare_out0,path=compare_out,server=on,wait=off
     -chardev socket,id=peer0,host={PRIMARY_HOST},port=9005,server=on,wait=off
     -object colo-qemu,id=qemu0,qmp=unix:{{name}}.control,role=primary
-    -object colo-peer,id=cp0,chardev=peer0,role=primary {_COMPARE},checkpoint=qemu0
+    -object colo-peer,id=cp0,chardev=peer0,role=primary,alone=auto,{_PEER}qemu:qemu0 {_COMPARE},checkpoint=qemu0
     """,
     secondary_colo=f"""
     -chardev socket,id=peer0,host={PRIMARY_HOST},port=9005,reconnect=1
     -chardev socket,id=mark0,path=mark0,reconnect=1
     -object colo-qemu,id=qemu0,qmp=unix:{{name}}.control,role=secondary,marker=mark0
-    -object colo-peer,id=cp0,chardev=peer0,role=secondary
+    -object colo-peer,id=cp0,chardev=peer0,role=secondary,takeover=auto,{_PEER}qemu:qemu0
     """,
 )
 """
@@ -118,14 +118,14 @@ BEHIND = Arrangement(
     -chardev socket,id=peer0,host={PRIMARY_HOST},port=9005,server=on,wait=off
     -chardev pair,id=compare0,peer=compare0-0 -chardev pair,id=compare_out,peer=compare_out0
     {_FILTERS} -object colo-qemu,id=qemu0,qmp=unix:{{name}}.control,role=primary
-    -object colo-peer,id=cp0,chardev=peer0,role=primary,alone=auto,{_PEER} {_COMPARE},checkpoint=qemu0
+    -object colo-peer,id=cp0,chardev=peer0,role=primary,alone=auto,{_PEER}netdev:g0 {_COMPARE},checkpoint=qemu0
     """,
     secondary_colo=f"""
     {_BEHIND} {_RED}
     -chardev socket,id=peer0,host={PRIMARY_HOST},port=9005,reconnect=1
     -object filter-drop,id=gate0,netdev=hn0,queue=tx {_SECONDARY_FILTERS}
     -object colo-qemu,id=qemu0,qmp=unix:{{name}}.control,role=secondary
-    -object colo-peer,id=cp0,chardev=peer0,role=secondary,takeover=auto,{_PEER}
+    -object colo-peer,id=cp0,chardev=peer0,role=secondary,takeover=auto,{_PEER}netdev:g0
     """,
     netdev="stream,server=on,addr.type=unix,addr.path={name}.guest",
 )
