@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import benchmarks.colo.part
 import benchmarks.compare.part
 import benchmarks.pair.part
 import benchmarks.takeover.part
@@ -29,6 +30,7 @@ PARTS: dict[str, Part] = {
     "compare": benchmarks.compare.part.PART,
     "pair": benchmarks.pair.part.PART,
     "takeover": benchmarks.takeover.part.PART,
+    "colo": benchmarks.colo.part.PART,
 }
 
 

@@ -1,0 +1,1 @@
+"""Two QEMUs under COLO, with QEMU's own proxy inside them and with ours outside."""
