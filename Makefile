@@ -21,7 +21,7 @@ help:
 	@echo 'make test       linters, types, and all tests (make unit: those that need no root)'
 	@echo 'make test-long  the same with more and larger traffic'
 	@echo 'make compiled   a compiled build in $(VENV)/compiled, as those make it for themselves'
-	@echo 'make bench      speed beside QEMU'"'"'s: TAPs and a mirror, colo-compare, the whole pair; pauses at a loss (15 minutes)'
+	@echo 'make bench      speed beside QEMU'"'"'s: TAPs and a mirror, colo-compare, the whole pair, two QEMUs under COLO; pauses at a loss (20 minutes)'
 	@echo 'make clean      removes what these made'
 
 demo: $(BUILT)

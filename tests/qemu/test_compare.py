@@ -135,6 +135,28 @@ def test_stop_and_resume_heard_at_once_let_nothing_go_before_the_next() -> None:
     assert bench.after(bench.qemu.begins, bench.qemu.runs) == [segment(101, b"one")]
 
 
+def test_what_left_unheld_after_stop_makes_another_one_needful() -> None:
+    """
+    A connection that was open before: it is protected from this checkpoint on, and what it says between STOP and DONE
+    has left by then. Its client may acknowledge that before the new secondary's guest has said it.
+    """
+    bench = WithQEMU(mode="none")
+    assert bench.primary(segment(101, b"before")) == [segment(101, b"before")]
+    bench.qemu.mode = "primary"
+    bench.wait(1.1)
+    bench.qemu.commands()
+    bench.after(bench.qemu.begins)
+    unheld = segment(107, b"unheld")
+    assert bench.primary(unheld) == [unheld]
+    bench.after(bench.qemu.runs)
+    assert bench.qemu.commands(SET) == [SET]
+    held = segment(113, b"held")
+    assert bench.primary(held) == []
+    assert bench.after(bench.qemu.begins, bench.qemu.runs) == [held]
+    bench.wait(1.0)
+    assert bench.qemu.commands(SET) == [], "and no further one"
+
+
 def test_an_operators_pause_lets_nothing_go() -> None:
     bench = first_made(WithQEMU())
     bench.diverge()
