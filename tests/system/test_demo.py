@@ -17,7 +17,7 @@ from tests.support.namespaces import need, run
 from tests.support.processes import Process, wait_until
 
 ROOT = Path(__file__).parents[2]
-MB = 30  # of the downloads
+MB = 100  # of the downloads: half of them must last longer than a busy machine takes to kill somebody
 PATIENCE = 20  # seconds
 SHA256 = offered(MB * MEGABYTE).sha256
 TIMELINE = (
