@@ -125,12 +125,14 @@ class Steps:
 
     def _flush(self, mark: int) -> None:
         now = self._monotonic()
-        passed_some = any(flow.protection == UNPROTECTED for flow in self._comparer.flows.all())
+        passed_some = self._goes_on_meanwhile and any(
+            flow.protection == UNPROTECTED for flow in self._comparer.flows.all()
+        )
         self._diverged.settle()
         self._following.follow_from_checkpoint()
         self._passage.send(self._comparer.flush(mark, now))
         self._heed(now)
-        if passed_some and self._goes_on_meanwhile and self._following.state == "synced":
+        if passed_some and self._following.state == "synced":
             self.ask("what passed unheld while the last one was made may have brought clients ahead of the secondary")
 
     def _no_checkpoint(self, reason: str, invalid: bool) -> None:

@@ -55,8 +55,8 @@ class ColoQEMU:
     One QEMU; subclasses say what follows from its guest's pauses.
 
     @ivar connected: whether its guest is under COLO and runs, or stands still for a checkpoint.
-    @ivar answers: whether it takes commands.
     @ivar why_not: why it is not, in words; None if it is.
+    @ivar answers: whether QEMU takes commands.
     @ivar has_exited: COLO has ended, though QEMU may still say that it is in it.
     @ivar watchers: each is called when ``connected`` or ``why_not`` has changed; answer_watchers: when ``answers`` has.
     """
@@ -156,7 +156,7 @@ class ColoQEMU:
         elif self._goes_on:
             self._lose_heartbeat()
         elif not (self.connected or self.has_exited):
-            self.ask("query-status").addCallbacks(self._entering, lambda failure: failure.trap(QEMUError, NoAnswer))
+            self.try_to_ask("query-status", self._entering)
 
     def _entering(self, status: Mapping[str, Any]) -> None:
         if status.get("status") != "running":
@@ -185,6 +185,10 @@ class ColoQEMU:
         """As Monitor.execute."""
         return self.monitor.execute(command, **arguments)
 
+    def try_to_ask(self, command: str, told: Callable[[Any], None] = lambda _: None, **arguments: Any) -> None:
+        """The same; ``told`` is called with the answer, and a refusal, or that there is none, changes nothing."""
+        self.ask(command, **arguments).addCallbacks(told, lambda failure: failure.trap(QEMUError, NoAnswer))
+
     # its events
 
     def _told(self, event: str, data: Mapping[str, Any]) -> None:
@@ -210,7 +214,7 @@ class ColoQEMU:
         self.halted()
         self.monitor.drain()
         self._heard_in_time = not self.monitor.has_read("RESUME")
-        self.ask("query-status").addCallbacks(self._paused, lambda failure: failure.trap(QEMUError, NoAnswer))
+        self.try_to_ask("query-status", self._paused)
 
     def _paused(self, status: Mapping[str, Any]) -> None:
         if self.pause is not Pause.UNTOLD or status.get("running"):

@@ -55,8 +55,7 @@ class PrimaryQEMU(ColoQEMU):
         It would do nothing else until TCP gives that up, and the guest would stand still.
         """
         for node in self._nbd:
-            given_up = self.ask("yank", instances=[{"type": "block-node", "node-name": node}])
-            given_up.addErrback(lambda failure: failure.trap(QEMUError, NoAnswer))
+            self.try_to_ask("yank", instances=[{"type": "block-node", "node-name": node}])
         super()._lose_heartbeat()
 
     # as a checkpointer

@@ -11,7 +11,6 @@ from colo_twisted.countdown import Countdown
 from colo_twisted.failover.phases import Phase
 from colo_twisted.interfaces import IChangeable, IColoPeer, ICopy, IHypervisor, IMachine, IRetiring
 from colo_twisted.qemu.guest import ColoQEMU
-from colo_twisted.qemu.monitor import NoAnswer, QEMUError
 from colo_twisted.qemu.properties import ColoQEMUProperties
 
 BEGIN_SECONDS = 1.0  # for the primary's word of a checkpoint that QEMU made by itself
@@ -102,7 +101,7 @@ class SecondaryQEMU(ColoQEMU):
 
     def _lose_heartbeat(self) -> None:
         """First: a primary's QEMU that lives unheard would go on writing to this guest's disk, where it has one."""
-        self.ask("nbd-server-stop").addErrback(lambda failure: failure.trap(QEMUError, NoAnswer))
+        self.try_to_ask("nbd-server-stop")
         super()._lose_heartbeat()
 
     def settle(self) -> None:

@@ -34,6 +34,17 @@ def known(pair: Pair) -> tuple[Phase, Turn, bool]:
     return pair.replica.phase, pair.replica.turn, pair.replica.invalid is None
 
 
+def come_to(pair: Pair, moment: str) -> None:
+    """A checkpoint has begun by the primary's word, and comes so far."""
+    pair.begin(5)
+    pair.says("old")
+    if moment != "before STOP":
+        pair.stops()
+    if moment == "after RESUME":
+        pair.runs()
+        pair.says("new")
+
+
 def test_it_is_a_copy_of_the_guest_that_says_what_it_does(pair: Pair) -> None:
     for interface in (ICopy, IHypervisor, IChangeable, IRetiring):
         assert verifyObject(interface, pair.made)
@@ -289,13 +300,7 @@ def test_a_checkpoint_that_took_too_long_is_ended_by_the_next_ones_done(pair: Pa
 @pytest.mark.parametrize("moment", ["before STOP", "after STOP", "after RESUME"])
 def test_aborted_by_a_primary_whose_qemu_has_died_it_can_take_over(pair: Pair, moment: str) -> None:
     """COLO_EXIT is heard before ABORT: the guest stays what it is then."""
-    pair.begin(5)
-    pair.says("old")
-    if moment != "before STOP":
-        pair.stops()
-    if moment == "after RESUME":
-        pair.runs()
-        pair.says("new")
+    come_to(pair, moment)
     pair.exits()
     assert not pair.made.connected
     assert pair.abort(5, False) == [True]
@@ -526,13 +531,7 @@ def test_lost_with_its_qemu_the_guest_is_as_it_was(pair: Pair, moment: str) -> N
 @pytest.mark.parametrize("moment", ["before STOP", "after STOP", "after RESUME"])
 def test_lost_after_its_qemu_what_that_has_said_holds(pair: Pair, moment: str) -> None:
     """A host that dies silently is missed half a second after its QEMU."""
-    pair.begin(5)
-    pair.says("old")
-    if moment != "before STOP":
-        pair.stops()
-    if moment == "after RESUME":
-        pair.runs()
-        pair.says("new")
+    come_to(pair, moment)
     pair.exits()
     pair.wait(1)
     pair.lose_primary()

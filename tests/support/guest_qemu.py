@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from types import TracebackType
 
 import pytest
 
 from tests.support.colo_guest.build import GuestFiles
 from tests.support.namespaces import Host, need, run
-from tests.support.processes import Process, wait_until
-from tests.support.qemu import PROGRAM, QMP
+from tests.support.processes import wait_until
+from tests.support.qemu import PROGRAM, QMPProcess
 from tests.support.traffic import CLIENT, GUEST, GUEST_MAC
 
 MEMORY = 128  # MB
@@ -26,7 +25,7 @@ def need_qemu_72() -> None:
         pytest.skip(f"needs QEMU 7.2: {version.splitlines()[0]}")
 
 
-class GuestQEMU(Process):
+class GuestQEMU(QMPProcess):
     """
     A QEMU in a host, with these properties of netdev hn0 and these arguments; its QMP is up once the context is.
 
@@ -46,43 +45,20 @@ class GuestQEMU(Process):
         """
         @param kernel_words: more for the kernel's command line, see ``init``.
         """
-        self.name = name
         self.host = host
         self.serial = folder / f"{name}.serial"
         self.control = folder / f"{name}.control"
-        self._qmp_path = folder / f"{name}.qmp"
+        qmp = folder / f"{name}.qmp"
         machine = ["-machine", "pc", "-accel", "tcg", "-smp", "1", "-m", str(MEMORY), "-nodefaults", "-no-reboot"]
         shown = ["-name", name, "-display", "none", "-serial", f"file:{self.serial}"]
         kernel = ["-kernel", str(files.kernel), "-initrd", str(files.initrd)]
         line = ["-append", f"console=ttyS0 quiet panic=-1 address={GUEST}/24 client={CLIENT} {kernel_words}"]
-        monitors = [f"-qmp unix:{path},server=on,wait=off" for path in (self._qmp_path, self.control)]
+        monitors = [f"-qmp unix:{path},server=on,wait=off" for path in (qmp, self.control)]
         # e1000 has no vnet header, with which QEMU's own comparer would have to be told more
         device = f"-netdev {netdev},id=hn0 -device e1000,id=e0,netdev=hn0,mac={GUEST_MAC}"
         words = [*machine, *shown, *kernel, *line, *" ".join([*monitors, device]).split(), *arguments]
-        super().__init__(host.words("env", f"LD_PRELOAD={files.shim}", PROGRAM, *words), folder / f"{name}.log")
-
-    def __enter__(self) -> GuestQEMU:
-        try:
-            wait_until(self._answers, f"{self.name}'s QMP socket")
-        except BaseException as error:
-            self.__exit__(None, None, None)
-            raise AssertionError(f"{error}\n{self.output}") from None
-        return self
-
-    def _answers(self) -> bool:
-        assert self.popen.poll() is None, f"{self.name} has ended"
-        try:
-            self.qmp = QMP(self._qmp_path)
-        except (FileNotFoundError, ConnectionRefusedError):
-            return False
-        return True
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if hasattr(self, "qmp"):
-            self.qmp.close()
-        super().__exit__(kind, error, trace)
+        started = host.words("env", f"LD_PRELOAD={files.shim}", PROGRAM, *words)
+        super().__init__(name, started, qmp, folder / f"{name}.log")
 
     def wait_ready(self) -> None:
         """Until the guest serves."""

@@ -1,4 +1,4 @@
-"""A real QEMU without machine and guest: its netdevs, hub, chardevs and filters, driven by QMP."""
+"""A real QEMU, driven by QMP; without machine and guest it has netdevs, a hub, chardevs and filters."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import json
 import socket
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.support.namespaces import need
 from tests.support.processes import PATIENCE, Process, wait_until
 
 PROGRAM = "qemu-system-x86_64"
+Made = TypeVar("Made", bound="QMPProcess")
 
 
 def hub(*netdevs: str) -> list[str]:
@@ -22,28 +23,33 @@ def hub(*netdevs: str) -> list[str]:
     return arguments
 
 
-class QEMU(Process):
-    """QEMU with these -netdev, -chardev and -object arguments, ready once the context is entered."""
+class QMPProcess(Process):
+    """A QEMU with a QMP socket at a path, where ``qmp`` is connected once the context is entered."""
 
-    def __init__(self, arguments: list[str], folder: Path, name: str = "qemu", pass_fds: tuple[int, ...] = ()) -> None:
-        need(PROGRAM)
-        self._control = folder / f"{name}.qmp"
-        words = [PROGRAM, "-M", "none", "-accel", "tcg", "-display", "none", "-nodefaults"]
-        words += ["-qmp", f"unix:{self._control},server=on,wait=off", *arguments]
-        super().__init__(words, folder / f"{name}.log", pass_fds)
+    qmp: QMP
 
-    def __enter__(self) -> QEMU:
+    def __init__(
+        self, name: str, words: list[str], socket_path: Path, log: Path, pass_fds: tuple[int, ...] = ()
+    ) -> None:
+        """
+        @param name: whose it is, in messages.
+        """
+        self.name = name
+        self._socket_path = socket_path
+        super().__init__(words, log, pass_fds)
+
+    def __enter__(self: Made) -> Made:
         try:
-            wait_until(self._answers, "QEMU's QMP socket")
+            wait_until(self._answers, f"{self.name}'s QMP socket")
         except BaseException as error:
             self.__exit__(None, None, None)
             raise AssertionError(f"{error}\n{self.output}") from None
         return self
 
     def _answers(self) -> bool:
-        assert self.popen.poll() is None, "QEMU ended"
+        assert self.popen.poll() is None, f"{self.name} has ended"
         try:
-            self._qmp = QMP(self._control)
+            self.qmp = QMP(self._socket_path)
         except (FileNotFoundError, ConnectionRefusedError):
             return False
         return True
@@ -51,17 +57,28 @@ class QEMU(Process):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if hasattr(self, "_qmp"):
-            self._qmp.close()
+        if hasattr(self, "qmp"):
+            self.qmp.close()
         super().__exit__(kind, error, trace)
+
+
+class QEMU(QMPProcess):
+    """QEMU with these -netdev, -chardev and -object arguments, ready once the context is entered."""
+
+    def __init__(self, arguments: list[str], folder: Path, name: str = "qemu", pass_fds: tuple[int, ...] = ()) -> None:
+        need(PROGRAM)
+        control = folder / f"{name}.qmp"
+        words = [PROGRAM, "-M", "none", "-accel", "tcg", "-display", "none", "-nodefaults"]
+        words += ["-qmp", f"unix:{control},server=on,wait=off", *arguments]
+        super().__init__("QEMU", words, control, folder / f"{name}.log", pass_fds)
 
     def execute(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
         """Run a QMP command; what it returned."""
-        return self._qmp.execute(command, arguments or {})
+        return self.qmp.execute(command, arguments or {})
 
     def ask(self, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """The whole answer: 'return' or 'error'."""
-        return self._qmp.ask(command, arguments)
+        return self.qmp.ask(command, arguments)
 
     def connected(self, chardev: str) -> bool:
         """Whether a socket chardev has a peer, as far as QEMU has noticed."""
