@@ -1,8 +1,11 @@
 """
-Compiles with Cython every module of packets/ that has a .pxd beside it. All else stands in pyproject.toml.
+Compiles with Cython every module that has a .pxd beside it. All else stands in pyproject.toml.
+
+A .pxd whose first line is ``# inline`` is no module of its own: its functions become part of every module that
+cimports it, as C, and the .py beside it is their plain twin.
 
 The environment variable COLO_COMPILE says what then: ``required``, what can't be compiled is an error;
-``off``, nothing is compiled; unset, what can't be compiled is said in one line, and all of packets/
+``off``, nothing is compiled; unset, what can't be compiled is said in one line, and all of it
 runs as plain Python. An editable install is never compiled: Python would load a module's .so, however
 old, before the source that somebody edits.
 """
@@ -72,10 +75,11 @@ class Compile(build_ext):
 
 
 def extensions() -> list[Extension]:
-    """One for each .pxd; nothing is listed by hand."""
+    """One for each .pxd that isn't inline; nothing is listed by hand."""
     return [
         Extension(".".join(pxd.with_suffix("").parts), [str(pxd.with_suffix(".py"))], extra_compile_args=["-O3"])
-        for pxd in sorted(Path("colo_twisted", "packets").rglob("*.pxd"))
+        for pxd in sorted(Path("colo_twisted").rglob("*.pxd"))
+        if not pxd.read_text().startswith("# inline\n")
     ]
 
 

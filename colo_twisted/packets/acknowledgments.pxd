@@ -1,8 +1,8 @@
 cimport cython
 
 from colo_twisted.packets.checksum cimport put_long, put_word, updated
-from colo_twisted.packets.fields cimport put_u16, u16, u32
-from colo_twisted.packets.sequence cimport before
+from colo_twisted.packets cimport fields
+from colo_twisted.packets cimport sequence
 from colo_twisted.packets.tcp_options cimport sack_at
 
 @cython.locals(changed=bytearray, original="unsigned int", checksum="unsigned int", checksum_at=Py_ssize_t, at=Py_ssize_t)

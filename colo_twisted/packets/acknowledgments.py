@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import struct
 
+from colo_twisted.packets import fields, sequence
 from colo_twisted.packets.checksum import ones_complement_sum, put_long, put_word, updated
-from colo_twisted.packets.fields import Bytes, put_u16, u16, u32
+from colo_twisted.packets.fields import Bytes
 from colo_twisted.packets.ip import (
     PROTOCOL_TCP,
     V4_CHECKSUM_AT,
@@ -21,7 +22,6 @@ from colo_twisted.packets.ip import (
     V6_PAYLOAD_LENGTH_AT,
     V6_SOURCE_AT,
 )
-from colo_twisted.packets.sequence import before
 from colo_twisted.packets.tcp import ACK, ACK_AT, CHECKSUM_AT, HEADER, OPTION_NOP, OPTION_SACK, WINDOW_AT
 from colo_twisted.packets.tcp_options import TIMESTAMPS_ALONE, sack_at
 
@@ -39,18 +39,18 @@ def lowered(frame: bytes, transport: int, payload: int, ack: int, window: int, p
     is updated (RFC 1624), or left alone where it is partial: that doesn't cover these fields yet.
     """
     changed = bytearray(frame)
-    original = u32(frame, transport + ACK_AT)
+    original = fields.u32(frame, transport + ACK_AT)
     checksum_at = transport + CHECKSUM_AT
-    checksum = u16(frame, checksum_at)
+    checksum = fields.u16(frame, checksum_at)
     put_long(changed, transport + ACK_AT, ack, checksum_at)
     put_word(changed, transport + WINDOW_AT, window, checksum_at)
     if ack != original:
         at = sack_at(frame, transport, payload)
         if at:
-            staying = [block for block in blocks(frame, at) if not before(u32(block, 0), original)]
+            staying = [block for block in blocks(frame, at) if not sequence.before(fields.u32(block, 0), original)]
             keep_blocks(changed, at, transport, staying)
     if partial:
-        put_u16(changed, checksum_at, checksum)
+        fields.put_u16(changed, checksum_at, checksum)
     return bytes(changed)
 
 
@@ -64,7 +64,7 @@ def restamped(frame: bytes, transport: int, at: int, tsval: int, partial: bool) 
     checksum_at = transport + CHECKSUM_AT
     put_long(changed, at, tsval, checksum_at, ((at - transport) & 1) != 0)
     if partial:
-        put_u16(changed, checksum_at, u16(frame, checksum_at))
+        fields.put_u16(changed, checksum_at, fields.u16(frame, checksum_at))
     return bytes(changed)
 
 
@@ -89,10 +89,10 @@ def _replace(frame: bytearray, at: int, new: bytes, transport: int) -> None:
     end = at + len(new) + (at + len(new) - transport) % 2
     old = bytes(frame[first:end])
     frame[at : at + len(new)] = new
-    checksum = u16(frame, transport + CHECKSUM_AT)
+    checksum = fields.u16(frame, transport + CHECKSUM_AT)
     for offset in range(0, end - first, 2):
-        checksum = updated(checksum, u16(old, offset), u16(frame, first + offset))
-    put_u16(frame, transport + CHECKSUM_AT, checksum)
+        checksum = updated(checksum, fields.u16(old, offset), fields.u16(frame, first + offset))
+    fields.put_u16(frame, transport + CHECKSUM_AT, checksum)
 
 
 def pseudo_header(data: Bytes, network: int, length: int) -> bytes:
@@ -127,14 +127,14 @@ def pure_ack(
         ip = bytearray(model[network : network + V4_HEADER])
         ip[0] = 0x45
         ip[1] &= ~_V4_ECN & 0xFF
-        put_u16(ip, V4_TOTAL_LENGTH_AT, V4_HEADER + len(tcp))
-        put_u16(ip, V4_FRAGMENT_AT, _DONT_FRAGMENT)
-        put_u16(ip, V4_CHECKSUM_AT, 0)
-        put_u16(ip, V4_CHECKSUM_AT, ~ones_complement_sum(bytes(ip)) & 0xFFFF)
+        fields.put_u16(ip, V4_TOTAL_LENGTH_AT, V4_HEADER + len(tcp))
+        fields.put_u16(ip, V4_FRAGMENT_AT, _DONT_FRAGMENT)
+        fields.put_u16(ip, V4_CHECKSUM_AT, 0)
+        fields.put_u16(ip, V4_CHECKSUM_AT, ~ones_complement_sum(bytes(ip)) & 0xFFFF)
     else:
         ip = bytearray(model[network : network + V6_HEADER])
         ip[1] &= ~_V6_ECN & 0xFF
-        put_u16(ip, V6_PAYLOAD_LENGTH_AT, len(tcp))
+        fields.put_u16(ip, V6_PAYLOAD_LENGTH_AT, len(tcp))
         ip[V6_NEXT_HEADER_AT] = PROTOCOL_TCP
-    put_u16(tcp, CHECKSUM_AT, ~ones_complement_sum(pseudo_header(ip, 0, len(tcp)) + tcp) & 0xFFFF)
+    fields.put_u16(tcp, CHECKSUM_AT, ~ones_complement_sum(pseudo_header(ip, 0, len(tcp)) + tcp) & 0xFFFF)
     return model[:network] + ip + tcp

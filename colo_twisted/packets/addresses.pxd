@@ -1,7 +1,7 @@
 cimport cython
 
 from colo_twisted.packets.batch cimport Batch
-from colo_twisted.packets.fields cimport piece, u16, u32
+from colo_twisted.packets cimport fields
 from colo_twisted.packets.headers cimport Headers
 
 cdef int LENGTH_SIZE, VNET_LENGTH_SIZE, HEADER_SIZE, TAG, TYPE_8021AD, TYPE_8021Q, TYPE_IPV6, TYPE_QINQ, TYPE_ARP

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from colo_twisted.packets import fields
 from colo_twisted.packets.announce import (
     HOP_LIMIT,
     NEIGHBOUR_ADVERTISEMENT,
@@ -30,7 +31,6 @@ from colo_twisted.packets.ethernet import (
     TYPE_QINQ,
     source_address,
 )
-from colo_twisted.packets.fields import piece, u16, u32
 from colo_twisted.packets.headers import Headers
 from colo_twisted.packets.ip import PROTOCOL_ICMPV6, V6_NEXT_HEADER_AT, V6_SOURCE_AT
 from colo_twisted.packets.keys import take_apart
@@ -105,20 +105,20 @@ class Addresses:
             end = places[index + 1]
             if end - start > _LARGEST:
                 continue
-            start += before + (u32(data, start + LENGTH_SIZE) if vnet_hdr else 0)
+            start += before + (fields.u32(data, start + LENGTH_SIZE) if vnet_hdr else 0)
             at = start + HEADER_SIZE
             if at > end:
                 continue
-            packet_type = u16(data, at - 2)
+            packet_type = fields.u16(data, at - 2)
             while packet_type in (TYPE_8021Q, TYPE_8021AD, TYPE_QINQ) and at + TAG <= end:
                 at += TAG
-                packet_type = u16(data, at - 2)
+                packet_type = fields.u16(data, at - 2)
             if packet_type == TYPE_ARP or (
                 packet_type == TYPE_IPV6
                 and at + V6_NEXT_HEADER_AT < end
                 and data[at + V6_NEXT_HEADER_AT] == PROTOCOL_ICMPV6
             ):
-                self._look_at(piece(data, start, end), own)
+                self._look_at(fields.piece(data, start, end), own)
 
     def _look_at(self, packet: bytes, own: bool) -> None:
         """A packet that may be one of those."""

@@ -1,10 +1,10 @@
-"""Which of the two builds of packets/ runs: compiled by Cython, or plain Python."""
+"""Which of the two builds runs: compiled by Cython, or plain Python."""
 
 from __future__ import annotations
 
-from colo_twisted.packets import sequence
+from colo_twisted.packets import headers
 
 
 def compiled() -> bool:
     """Whether the modules that have a .pxd beside them are compiled; they all are, or none is."""
-    return not str(sequence.__file__).endswith(".py")
+    return not str(headers.__file__).endswith(".py")

@@ -1,6 +1,6 @@
 cimport cython
 
-from colo_twisted.packets.fields cimport put_u16, u16
+from colo_twisted.packets cimport fields
 
 @cython.locals(total="unsigned int")
 cpdef unsigned int updated(unsigned int checksum, unsigned int old, unsigned int new) noexcept

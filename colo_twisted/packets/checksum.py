@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import struct
 
-from colo_twisted.packets.fields import put_u16, u16
+from colo_twisted.packets import fields
 
 
 def ones_complement_sum(data: bytes) -> int:
@@ -43,8 +43,8 @@ def updated(checksum: int, old: int, new: int) -> int:
 
 def put_word(data: bytearray, at: int, value: int, checksum_at: int) -> None:
     """Change the 16-bit field at an even place in what the checksum covers, and the checksum with it."""
-    put_u16(data, checksum_at, updated(u16(data, checksum_at), u16(data, at), value))
-    put_u16(data, at, value)
+    fields.put_u16(data, checksum_at, updated(fields.u16(data, checksum_at), fields.u16(data, at), value))
+    fields.put_u16(data, at, value)
 
 
 def put_long(data: bytearray, at: int, value: int, checksum_at: int, odd: bool = False) -> None:
@@ -53,13 +53,13 @@ def put_long(data: bytearray, at: int, value: int, checksum_at: int, odd: bool =
 
     ``odd``: the field begins at an odd place in what the checksum covers (a TCP option behind a lone NOP).
     """
-    checksum = u16(data, checksum_at)
+    checksum = fields.u16(data, checksum_at)
     for place in (at, at + 2):
-        old = u16(data, place)
-        put_u16(data, place, (value >> 16 if place == at else value) & 0xFFFF)
-        new = u16(data, place)
+        old = fields.u16(data, place)
+        fields.put_u16(data, place, (value >> 16 if place == at else value) & 0xFFFF)
+        new = fields.u16(data, place)
         if odd:  # its bytes are summed the other way round (RFC 1071, section 2, B)
             old = (old & 0xFF) << 8 | old >> 8
             new = (new & 0xFF) << 8 | new >> 8
         checksum = updated(checksum, old, new)
-    put_u16(data, checksum_at, checksum)
+    fields.put_u16(data, checksum_at, checksum)

@@ -1,5 +1,8 @@
-# cython: annotation_typing=False
-"""Big-endian fields of a packet. The caller has checked that they lie inside it."""
+"""
+Big-endian fields of a packet, and pieces of it. The caller has checked that they lie inside it.
+
+Compiled modules have these as C (fields.pxd): whoever wants that writes ``fields.u32(...)``.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,11 @@ def u32(data: Bytes, at: int) -> int:
 def piece(data: bytes, start: int, end: int) -> bytes:
     """``data[start:end]``; compiled, this is several times as fast as a slice."""
     return data[start:end]
+
+
+def same(one: Bytes, at: int, other: Bytes, there: int, count: int) -> bool:
+    """Whether ``count`` bytes from ``one[at]`` on are those from ``other[there]`` on."""
+    return one[at : at + count] == other[there : there + count]
 
 
 def put_u16(data: bytearray, at: int, value: int) -> None:

@@ -1,6 +1,6 @@
 cimport cython
 
-from colo_twisted.packets.fields cimport put_u16
+from colo_twisted.packets cimport fields
 from colo_twisted.packets.headers cimport Headers
 
 cdef int PROTOCOL_AUTHENTICATION, PROTOCOL_FRAGMENT

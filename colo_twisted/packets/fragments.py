@@ -11,7 +11,8 @@ from bisect import bisect, insort
 from collections import OrderedDict
 from typing import NamedTuple
 
-from colo_twisted.packets.fields import Bytes, put_u16
+from colo_twisted.packets import fields
+from colo_twisted.packets.fields import Bytes
 from colo_twisted.packets.headers import Headers
 from colo_twisted.packets.ip import (
     PROTOCOL_AUTHENTICATION,
@@ -223,7 +224,7 @@ def _first_header(data: bytes, headers: Headers) -> bytearray:
     network = headers.network - headers.start
     if headers.version == 4:
         header = bytearray(data[headers.start : headers.payload])
-        put_u16(header, network + V4_FRAGMENT_AT, 0)
+        fields.put_u16(header, network + V4_FRAGMENT_AT, 0)
         return header
     cut_here = headers.payload - V6_FRAGMENT_HEADER
     header = bytearray(data[headers.start : cut_here])
@@ -258,6 +259,6 @@ def _set_length(packet: Incomplete, headers: Headers) -> bool:
         field = network + V6_PAYLOAD_LENGTH_AT
     if length > LARGEST:
         return False
-    put_u16(header, field, length)
+    fields.put_u16(header, field, length)
     packet.header = bytes(header)
     return True

@@ -1,7 +1,7 @@
 cimport cython
 
 from colo_twisted.packets.batch cimport Batch
-from colo_twisted.packets.fields cimport u32
+from colo_twisted.packets cimport fields
 
 cdef int LENGTH_SIZE, MAX_FRAME, MIN_PACKET, VNET_LENGTH_SIZE
 

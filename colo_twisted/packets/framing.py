@@ -9,9 +9,9 @@ the L bytes are a virtio-net header.
 
 from __future__ import annotations
 
+from colo_twisted.packets import fields
 from colo_twisted.packets.batch import LENGTH_SIZE, MAX_FRAME, MIN_PACKET, VNET_LENGTH_SIZE, Batch
 from colo_twisted.packets.ethernet import has_known_type
-from colo_twisted.packets.fields import u32
 from colo_twisted.packets.vnet import HEADER_SIZES
 
 _ALIKE = "set vnet_hdr_support alike at both ends"
@@ -67,8 +67,8 @@ class FrameDecoder:
         end = len(data)
         needed = header
         while end - at >= header:
-            length = u32(data, at)
-            vnet_length = u32(data, at + LENGTH_SIZE) if self.vnet_hdr else 0
+            length = fields.u32(data, at)
+            vnet_length = fields.u32(data, at + LENGTH_SIZE) if self.vnet_hdr else 0
             if length > MAX_FRAME or length - vnet_length < MIN_PACKET or vnet_length not in HEADER_SIZES:
                 self.broken = self._why_refused(length, vnet_length, self._first and at == 0)
                 return Batch(data[:at], places, self.vnet_hdr)

@@ -1,6 +1,6 @@
 cimport cython
 
-from colo_twisted.packets.fields cimport piece, u16, u32
+from colo_twisted.packets cimport fields
 
 cdef int ETHERNET_HEADER, MOST_TAGS, TAG, TYPE_8021AD, TYPE_8021Q, TYPE_IPV4, TYPE_IPV6, TYPE_QINQ
 cdef int UDP_HEADER, UDP_LENGTH_AT

@@ -9,9 +9,10 @@ extension headers, fragments, TCP, UDP, ICMP and ICMPv6.
 
 from __future__ import annotations
 
+from colo_twisted.packets import fields
 from colo_twisted.packets.ethernet import HEADER_SIZE as ETHERNET_HEADER
 from colo_twisted.packets.ethernet import MOST_TAGS, TAG, TYPE_8021AD, TYPE_8021Q, TYPE_IPV4, TYPE_IPV6, TYPE_QINQ
-from colo_twisted.packets.fields import Bytes, piece, u16, u32
+from colo_twisted.packets.fields import Bytes
 from colo_twisted.packets.icmp import HEADER as ICMP_HEADER
 from colo_twisted.packets.icmp import V4_UNCOMPARED, V6_FIRST_INFORMATIONAL, V6_UNCOMPARED
 from colo_twisted.packets.ip import (
@@ -96,7 +97,7 @@ class Headers:
         at = start + ETHERNET_HEADER
         if at > end:
             return MALFORMED
-        ether_type = u16(data, at - 2)
+        ether_type = fields.u16(data, at - 2)
         if ether_type != TYPE_IPV4:
             tags = 0
             while ether_type in (TYPE_8021Q, TYPE_8021AD, TYPE_QINQ):
@@ -104,7 +105,7 @@ class Headers:
                 tags += 1
                 if at > end or tags > MOST_TAGS:
                     return MALFORMED
-                ether_type = u16(data, at - 2)
+                ether_type = fields.u16(data, at - 2)
         self.network = at
         if ether_type == TYPE_IPV4:
             return self._parse_v4(data, at, end)
@@ -116,16 +117,16 @@ class Headers:
         if end - at < V4_HEADER:
             return MALFORMED
         header = (data[at] & 0x0F) << 2
-        total = u16(data, at + V4_TOTAL_LENGTH_AT)
+        total = fields.u16(data, at + V4_TOTAL_LENGTH_AT)
         if data[at] >> 4 != 4 or header < V4_HEADER or total < header or total > end - at:
             return MALFORMED
         self.version = 4
         self.end = at + total
         self.protocol = data[at + V4_PROTOCOL_AT]
         self.transport = self.payload = at + header
-        fragment = u16(data, at + V4_FRAGMENT_AT)
+        fragment = fields.u16(data, at + V4_FRAGMENT_AT)
         if fragment & (MORE_FRAGMENTS | OFFSET_MASK):
-            self.fragment_id = u16(data, at + V4_ID_AT)
+            self.fragment_id = fields.u16(data, at + V4_ID_AT)
             self.fragment_offset = (fragment & OFFSET_MASK) << 3
             self.more_fragments = (fragment & MORE_FRAGMENTS) != 0
             return FRAGMENT
@@ -134,7 +135,7 @@ class Headers:
     def _parse_v6(self, data: Bytes, at: int, end: int) -> int:
         if end - at < V6_HEADER or data[at] >> 4 != 6:
             return MALFORMED
-        length = u16(data, at + V6_PAYLOAD_LENGTH_AT)
+        length = fields.u16(data, at + V6_PAYLOAD_LENGTH_AT)
         if length > end - at - V6_HEADER:
             return MALFORMED
         self.version = 6
@@ -179,8 +180,8 @@ class Headers:
 
     def _is_part(self, data: Bytes, at: int) -> bool:
         """Whether the fragment header there is of a fragment; an atomic one's packet (RFC 6946) is whole."""
-        field = u16(data, at + 2)
-        self.fragment_id = u32(data, at + 4)
+        field = fields.u16(data, at + 2)
+        self.fragment_id = fields.u32(data, at + 4)
         self.fragment_offset = field & 0xFFF8
         self.more_fragments = (field & 1) != 0
         return self.more_fragments or self.fragment_offset != 0
@@ -193,7 +194,7 @@ class Headers:
         if protocol == PROTOCOL_TCP:
             return self._parse_tcp(data, at, size)
         if protocol == PROTOCOL_UDP:
-            if size < UDP_HEADER or not UDP_HEADER <= u16(data, at + UDP_LENGTH_AT) <= size:
+            if size < UDP_HEADER or not UDP_HEADER <= fields.u16(data, at + UDP_LENGTH_AT) <= size:
                 return MALFORMED
             self.payload = at + UDP_HEADER
             return UDP
@@ -208,10 +209,10 @@ class Headers:
         if header < TCP_HEADER or header > size:
             return MALFORMED
         self.payload = at + header
-        self.seq = u32(data, at + SEQ_AT)
-        self.ack = u32(data, at + ACK_AT)
+        self.seq = fields.u32(data, at + SEQ_AT)
+        self.ack = fields.u32(data, at + ACK_AT)
         self.flags = data[at + FLAGS_AT]
-        self.window = u16(data, at + WINDOW_AT)
+        self.window = fields.u16(data, at + WINDOW_AT)
         return TCP
 
     def _parse_icmp(self, data: Bytes, at: int, size: int) -> int:
@@ -242,8 +243,8 @@ class Headers:
         after = network + (V4_HEADER if self.version == 4 else V6_HEADER)
         if self.kind == TCP and untagged:
             if after == transport:
-                return piece(data, addresses, transport + 4)
-            return piece(data, addresses, after) + piece(data, transport, transport + 4)
+                return fields.piece(data, addresses, transport + 4)
+            return fields.piece(data, addresses, after) + fields.piece(data, transport, transport + 4)
         parts = [bytes((self.kind, self.version)), self.vlans(data), data[addresses:after]]
         if self.kind in (TCP, UDP):
             parts.append(data[transport : transport + 4])

@@ -1,9 +1,16 @@
-cimport cython
+# inline
 
-cdef long long _MASK, _HALF
+cdef inline unsigned int add(unsigned int number, long long count) noexcept:
+    return <unsigned int>(number + count)
 
-cpdef unsigned int add(unsigned int number, long long count) noexcept
-@cython.locals(ahead="long long")
-cpdef long long distance(unsigned int later, unsigned int earlier) noexcept
-cpdef bint before(unsigned int one, unsigned int other) noexcept
-cpdef unsigned int later_of(unsigned int one, unsigned int other) noexcept
+
+cdef inline long long distance(unsigned int later, unsigned int earlier) noexcept:
+    return <int>(later - earlier)
+
+
+cdef inline bint before(unsigned int one, unsigned int other) noexcept:
+    return <int>(one - other) < 0
+
+
+cdef inline unsigned int later_of(unsigned int one, unsigned int other) noexcept:
+    return other if <int>(one - other) < 0 else one

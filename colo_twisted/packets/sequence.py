@@ -1,5 +1,8 @@
-# cython: annotation_typing=False
-"""Arithmetic modulo 2^32: sequence numbers and timestamps (RFC 9293 section 3.4, RFC 7323 section 5.2)."""
+"""
+Arithmetic modulo 2^32: sequence numbers and timestamps (RFC 9293 section 3.4, RFC 7323 section 5.2).
+
+Compiled modules have the functions as C (sequence.pxd): whoever wants that writes ``sequence.add(...)``.
+"""
 
 from __future__ import annotations
 

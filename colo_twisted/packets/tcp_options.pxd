@@ -1,6 +1,6 @@
 cimport cython
 
-from colo_twisted.packets.fields cimport u16, u32
+from colo_twisted.packets cimport fields
 
 cdef int HEADER, LARGEST_SCALE, OPTION_END, OPTION_MSS, OPTION_NOP, OPTION_SACK, OPTION_SACK_PERMITTED
 cdef int OPTION_TIMESTAMPS, OPTION_WINDOW_SCALE

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from colo_twisted.packets.fields import Bytes, u16, u32
+from colo_twisted.packets import fields
+from colo_twisted.packets.fields import Bytes
 from colo_twisted.packets.tcp import (
     HEADER,
     LARGEST_SCALE,
@@ -50,7 +51,7 @@ def find_option(data: Bytes, transport: int, payload: int, wanted: int) -> int:
 def timestamps_at(data: Bytes, transport: int, payload: int) -> int:
     """Where TSval stands (TSecr 4 bytes behind it); 0 without the option."""
     at = transport + HEADER
-    if payload - at >= 12 and u32(data, at) == TIMESTAMPS_ALONE:
+    if payload - at >= 12 and fields.u32(data, at) == TIMESTAMPS_ALONE:
         return at + 4
     if payload == at:
         return 0
@@ -61,7 +62,7 @@ def timestamps_at(data: Bytes, transport: int, payload: int) -> int:
 def sack_at(data: Bytes, transport: int, payload: int) -> int:
     """Where the selective acknowledgment's kind byte stands; its blocks are whole; 0 without one."""
     at = transport + HEADER
-    if payload == at or (payload - at == 12 and u32(data, at) == TIMESTAMPS_ALONE):
+    if payload == at or (payload - at == 12 and fields.u32(data, at) == TIMESTAMPS_ALONE):
         return 0
     at = find_option(data, transport, payload, OPTION_SACK)
     return at if at and (data[at + 1] - 2) % 8 == 0 else 0
@@ -83,7 +84,7 @@ def syn_options(data: Bytes, transport: int, payload: int) -> int:
         offer |= 1 << _TIMESTAMPS_BIT
     at = find_option(data, transport, payload, OPTION_MSS)
     if at and data[at + 1] == 4:
-        offer |= u16(data, at + 2) << _MSS_SHIFT
+        offer |= fields.u16(data, at + 2) << _MSS_SHIFT
     return offer
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from colo_twisted.packets.sequence import add, before, distance, later_of
+from tests.support.inlined import in_use
+
+sequence = in_use("colo_twisted.packets.sequence")
+add, before, distance, later_of = sequence.add, sequence.before, sequence.distance, sequence.later_of
 
 HALF, ALL = 1 << 31, 1 << 32
 # a number that never wraps, and how far away the other is

@@ -2,7 +2,7 @@ cimport cython
 
 from colo_twisted.packets.comparing.flows cimport Flow
 from colo_twisted.packets.comparing.held cimport Held
-from colo_twisted.packets.sequence cimport add, before, distance
+from colo_twisted.packets cimport sequence
 
 
 @cython.no_gc

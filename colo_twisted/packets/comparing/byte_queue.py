@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+from colo_twisted.packets import sequence
 from colo_twisted.packets.comparing.flows import Flow
 from colo_twisted.packets.comparing.held import Held
-from colo_twisted.packets.sequence import add, before, distance
 
 
 class ByteQueue(Flow):
@@ -26,16 +26,16 @@ class ByteQueue(Flow):
         """Let go of the secondary's bytes that have left."""
         while self.secondary_head is not None:
             head = self.secondary_head
-            if before(self.matched, add(head.seq, head.length)):
+            if sequence.before(self.matched, sequence.add(head.seq, head.length)):
                 return
             self.pop_secondary()
 
     def insert(self, held: Held) -> None:
         """Put a segment among the secondary's bytes; those that are there already stay."""
-        if self.placed and not before(self.matched, add(held.seq, held.length)):
+        if self.placed and not sequence.before(self.matched, sequence.add(held.seq, held.length)):
             return
         tail = self.secondary_tail
-        if tail is None or not before(held.seq, add(tail.seq, tail.length)):
+        if tail is None or not sequence.before(held.seq, sequence.add(tail.seq, tail.length)):
             self.hold_secondary(held)
         else:
             self._insert_within(held)
@@ -44,24 +44,24 @@ class ByteQueue(Flow):
         """The segment begins before the last one's end: cut off what is there already, and fill a gap with the rest."""
         previous: Held | None = None
         following = self.secondary_head
-        while following is not None and not before(held.seq, following.seq):
+        while following is not None and not sequence.before(held.seq, following.seq):
             previous = following
             following = following.following
         if previous is not None:
-            known = distance(add(previous.seq, previous.length), held.seq)
+            known = sequence.distance(sequence.add(previous.seq, previous.length), held.seq)
             if known > 0:
-                held.seq = add(held.seq, known)
+                held.seq = sequence.add(held.seq, known)
                 held.payload += known
                 held.length -= known
-        while following is not None and not before(
-            add(held.seq, held.length), add(following.seq, following.length)
+        while following is not None and not sequence.before(
+            sequence.add(held.seq, held.length), sequence.add(following.seq, following.length)
         ):  # wholly in the new one
             following.queued = False
             self.secondary_count -= 1
             self.count_held(-1, -following.cost)
             following = following.following
         if following is not None:
-            held.length = min(held.length, distance(following.seq, held.seq))
+            held.length = min(held.length, sequence.distance(following.seq, held.seq))
         if held.length > 0:
             held.following = following
             held.queued = True

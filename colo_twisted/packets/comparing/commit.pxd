@@ -1,9 +1,9 @@
 cimport cython
 
 from colo_twisted.packets.acknowledgments cimport lowered, restamped
-from colo_twisted.packets.fields cimport u32
+from colo_twisted.packets cimport fields
 from colo_twisted.packets.comparing.held cimport Held, Outlet
-from colo_twisted.packets.sequence cimport add, before, distance, later_of
+from colo_twisted.packets cimport sequence
 from colo_twisted.packets.comparing.streams cimport StreamFlow
 from colo_twisted.packets.tcp_options cimport sack_at, scale_of, timestamps_at
 

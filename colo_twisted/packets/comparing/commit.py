@@ -9,6 +9,7 @@ gets there.
 
 from __future__ import annotations
 
+from colo_twisted.packets import fields, sequence
 from colo_twisted.packets.acknowledgments import lowered, pure_ack, restamped
 from colo_twisted.packets.batch import framed
 from colo_twisted.packets.comparing.cutting import first_part, last_part
@@ -16,8 +17,6 @@ from colo_twisted.packets.comparing.flows import NEVER
 from colo_twisted.packets.comparing.held import Held, Outlet
 from colo_twisted.packets.comparing.streams import StreamFlow
 from colo_twisted.packets.comparing.verdicts import ACK_OVERDUE, EQUAL, WINDOW_OVERDUE
-from colo_twisted.packets.fields import u32
-from colo_twisted.packets.sequence import add, before, distance, later_of
 from colo_twisted.packets.tcp import ACK, LARGEST_SCALE, RST, SYN, URG
 from colo_twisted.packets.tcp_options import sack_at, scale_of, timestamps_at
 
@@ -44,8 +43,8 @@ class Side:
         if not flags & ACK:
             return
         ack = held.ack
-        edge = add(ack, held.window << (0 if flags & SYN else self.scale))
-        if self.known and before(ack, self.ack):
+        edge = sequence.add(ack, held.window << (0 if flags & SYN else self.scale))
+        if self.known and sequence.before(ack, self.ack):
             return
         self.known = True
         self.ack = ack
@@ -98,12 +97,12 @@ class CommittedFlow(StreamFlow):
     def note_primary(self, held: Held) -> None:
         at = timestamps_at(held.data, held.transport, held.payload)
         if at:
-            echo = u32(held.data, at + 4)
+            echo = fields.u32(held.data, at + 4)
             if self.with_timestamps:
-                self.tsecr = later_of(echo, self.tsecr)
+                self.tsecr = sequence.later_of(echo, self.tsecr)
             else:  # met in mid-stream: none has left that we know of
                 self.tsecr = echo
-                self.tsval = u32(held.data, at)
+                self.tsval = fields.u32(held.data, at)
                 self.with_timestamps = True
         self.primary.note(held)
 
@@ -139,7 +138,7 @@ class CommittedFlow(StreamFlow):
         if not secondary.known:
             return False
         if held.flags & SYN or held.parts is not None:  # neither is sent with another ack
-            return not before(secondary.ack, held.ack)
+            return not sequence.before(secondary.ack, held.ack)
         return True
 
     def leave(self, held: Held, outlet: Outlet, now: float) -> None:
@@ -149,7 +148,7 @@ class CommittedFlow(StreamFlow):
             outlet.add_held(held)
             return
         scale = 0 if held.flags & SYN else self.primary.scale
-        edge = add(held.ack, held.window << scale)
+        edge = sequence.add(held.ack, held.window << scale)
         ack = self._allowed_ack(held.ack)
         edge_now = self._allowed_edge(edge)
         if ack == held.ack and edge_now == edge:
@@ -160,16 +159,18 @@ class CommittedFlow(StreamFlow):
             frame = held.data[start : held.end]
             frame = lowered(frame, held.transport - start, held.payload - start, ack, field, held.partial)
             outlet.add(frame, 0, len(frame))
-            edge_now = add(ack, field << scale)
+            edge_now = sequence.add(ack, field << scale)
             self._owe(held, now)
         self._note_acknowledged(ack, edge_now, now)
 
     def receive_pure_ack(self, held: Held, outlet: Outlet, now: float) -> int:
-        edge = add(held.ack, held.window << self.primary.scale)
+        edge = sequence.add(held.ack, held.window << self.primary.scale)
         secondary = self.secondary
         if secondary.known and self._allowed_ack(held.ack) == held.ack:
             fits = self._allowed_edge(edge) == edge
-            repeated = self.left.known and not before(self.left.ack, held.ack) and self._says_nothing_new(held, edge)
+            repeated = (
+                self.left.known and not sequence.before(self.left.ack, held.ack) and self._says_nothing_new(held, edge)
+            )
             if fits or repeated:
                 self.leave(held, outlet, now)
                 return EQUAL
@@ -182,15 +183,15 @@ class CommittedFlow(StreamFlow):
 
     def _says_nothing_new(self, held: Held, edge: int) -> bool:
         """A duplicate ACK (RFC 5681) tells of a loss: its window is the one before, or it has SACK blocks."""
-        if self.owed_since != NEVER and not before(self.owed_edge, edge):
+        if self.owed_since != NEVER and not sequence.before(self.owed_edge, edge):
             return True
-        return not before(self.left.edge, edge) or sack_at(held.data, held.transport, held.payload) != 0
+        return not sequence.before(self.left.edge, edge) or sack_at(held.data, held.transport, held.payload) != 0
 
     def _is_over(self, ack: int) -> bool:
         """Both have ended, and a secondary that was reset acknowledges nothing more: not even the client's FIN."""
         if self.primary_rst:
             return True
-        fin_alone = self.left.known and distance(ack, self.left.ack) <= 1
+        fin_alone = self.left.known and sequence.distance(ack, self.left.ack) <= 1
         return self.secondary_rst_since != NEVER and self.primary_fin and fin_alone
 
     def part_head(self, outlet: Outlet, now: float) -> None:
@@ -208,7 +209,7 @@ class CommittedFlow(StreamFlow):
             return
         part = first_part(head, count)
         rest = last_part(head, count)
-        if before(self.matched, add(head.seq, count)):
+        if sequence.before(self.matched, sequence.add(head.seq, count)):
             rest.since = now
         self._put_in_place(head, rest)
         outlet.holds.record(now - part.since)
@@ -227,19 +228,19 @@ class CommittedFlow(StreamFlow):
 
     def _allowed_ack(self, ack: int) -> int:
         secondary = self.secondary.ack
-        if not before(secondary, ack):
+        if not sequence.before(secondary, ack):
             return ack
-        return later_of(secondary, self.left.ack) if self.left.known else secondary
+        return sequence.later_of(secondary, self.left.ack) if self.left.known else secondary
 
     def _allowed_edge(self, edge: int) -> int:
-        return self.secondary.edge if before(self.secondary.edge, edge) else edge
+        return self.secondary.edge if sequence.before(self.secondary.edge, edge) else edge
 
     def _note_acknowledged(self, ack: int, edge: int, now: float) -> None:
         """This has left; the debt ends when it was all that the primary has said."""
         left = self.left
-        if not left.known or before(left.ack, ack):
+        if not left.known or sequence.before(left.ack, ack):
             left.ack = ack
-        if not left.known or before(left.edge, edge):
+        if not left.known or sequence.before(left.edge, edge):
             left.edge = edge
         left.known = True
         if self.owed_since == NEVER:
@@ -247,20 +248,22 @@ class CommittedFlow(StreamFlow):
         if self._is_paid(self.primary.ack, self.primary.edge):
             self.owed_since = NEVER
             self.model = None
-        elif not before(left.ack, self.owed_ack) and self._is_paid(left.ack, self.owed_edge):
+        elif not sequence.before(left.ack, self.owed_ack) and self._is_paid(left.ack, self.owed_edge):
             self._owe_anew(now)  # what was owed has been paid; since then the primary has said more
 
     def _is_paid(self, ack: int, edge: int) -> bool:
         """Whether so much has left, but for what the window field can't express."""
-        short = distance(edge, self.left.edge)
-        largest = add(self.left.ack, LARGEST_WINDOW << self.primary.scale)
-        return self.left.ack == ack and (short < 1 << self.primary.scale or not before(self.left.edge, largest))
+        short = sequence.distance(edge, self.left.edge)
+        largest = sequence.add(self.left.ack, LARGEST_WINDOW << self.primary.scale)
+        return self.left.ack == ack and (
+            short < 1 << self.primary.scale or not sequence.before(self.left.edge, largest)
+        )
 
     def _note_timestamps(self, held: Held) -> None:
         at = timestamps_at(held.data, held.transport, held.payload)
         if at:
-            tsval = u32(held.data, at)
-            if not self.with_timestamps or before(self.tsval, tsval):
+            tsval = fields.u32(held.data, at)
+            if not self.with_timestamps or sequence.before(self.tsval, tsval):
                 self.tsval = tsval
                 self.tsval_order = held.order
             self.with_timestamps = True
@@ -274,7 +277,7 @@ class CommittedFlow(StreamFlow):
         if held.order >= self.tsval_order or held.parts is not None or held.flags & SYN:
             return
         at = timestamps_at(held.data, held.transport, held.payload)
-        if at and before(u32(held.data, at), self.tsval):
+        if at and sequence.before(fields.u32(held.data, at), self.tsval):
             held.keep()
             at = timestamps_at(held.data, held.transport, held.payload)
             held.data = restamped(held.data, held.transport, at, self.tsval, held.partial)
@@ -304,8 +307,8 @@ class CommittedFlow(StreamFlow):
         scale = self.primary.scale
         ack = self._allowed_ack(self.primary.ack)
         field = window_field(ack, self._allowed_edge(self.primary.edge), scale)
-        edge = add(ack, field << scale)
-        if self.left.known and not before(self.left.ack, ack) and not before(self.left.edge, edge):
+        edge = sequence.add(ack, field << scale)
+        if self.left.known and not sequence.before(self.left.ack, ack) and not sequence.before(self.left.edge, edge):
             return
         timestamps = (self.tsval, self.tsecr) if self.with_timestamps else None
         packet = pure_ack(self.model, self.model_network, self.model_transport, self.sent_end, ack, field, timestamps)
@@ -328,7 +331,7 @@ class CommittedFlow(StreamFlow):
         if self._is_over(self.owed_ack):
             self.owed_since = NEVER
             return EQUAL
-        if not self.left.known or before(self.left.ack, self.owed_ack):
+        if not self.left.known or sequence.before(self.left.ack, self.owed_ack):
             return ACK_OVERDUE
         if self._keeps_client_waiting():
             return WINDOW_OVERDUE
@@ -342,8 +345,8 @@ class CommittedFlow(StreamFlow):
         Two kernels' windows are never quite the same: one that a client has not used up keeps nobody waiting, and
         would be a divergence on each connection that falls silent.
         """
-        room = distance(self.left.edge, self.primary.ack)
-        offered = distance(self.primary.edge, self.primary.ack)
+        room = sequence.distance(self.left.edge, self.primary.ack)
+        offered = sequence.distance(self.primary.edge, self.primary.ack)
         return room < min(offered // 2, ROOM_ENOUGH)
 
     # checkpoints
@@ -359,8 +362,8 @@ class CommittedFlow(StreamFlow):
             CommittedFlow.note_mark(self, 0)
         left = self.left
         if left.known:  # what was flushed is among that
-            self.marked_ack = later_of(self.marked_ack, left.ack) if self.marked_known else left.ack
-            self.marked_edge = later_of(self.marked_edge, left.edge) if self.marked_known else left.edge
+            self.marked_ack = sequence.later_of(self.marked_ack, left.ack) if self.marked_known else left.ack
+            self.marked_edge = sequence.later_of(self.marked_edge, left.edge) if self.marked_known else left.edge
             self.marked_known = True
         if self.marked_known:
             self._follow_from(self.marked_ack, self.marked_edge)
@@ -378,10 +381,10 @@ class CommittedFlow(StreamFlow):
     def _follow_from(self, ack: int, edge: int) -> None:
         """The secondary has acknowledged so much at least."""
         secondary = self.secondary
-        if not secondary.known or before(secondary.ack, ack):
+        if not secondary.known or sequence.before(secondary.ack, ack):
             secondary.ack = ack
             secondary.edge = edge
-        elif before(secondary.edge, edge):
+        elif sequence.before(secondary.edge, edge):
             secondary.edge = edge
         secondary.known = True
         secondary.scale = self.primary.scale
@@ -393,5 +396,5 @@ class CommittedFlow(StreamFlow):
 
 def window_field(ack: int, edge: int, scale: int) -> int:
     """The window field that, behind ``ack``, tells as much of ``edge`` as it can and no more."""
-    room = distance(edge, ack)
+    room = sequence.distance(edge, ack)
     return min(room >> scale, LARGEST_WINDOW) if room > 0 else 0

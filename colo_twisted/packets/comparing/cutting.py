@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import struct
 
+from colo_twisted.packets import fields, sequence
 from colo_twisted.packets.acknowledgments import pseudo_header
 from colo_twisted.packets.batch import LENGTH_SIZE, VNET_LENGTH_SIZE
 from colo_twisted.packets.checksum import ones_complement_sum, put_word
 from colo_twisted.packets.comparing.held import Held
-from colo_twisted.packets.fields import put_u16, put_u32
 from colo_twisted.packets.ip import V4_CHECKSUM_AT, V4_TOTAL_LENGTH_AT, V6_HEADER, V6_PAYLOAD_LENGTH_AT
-from colo_twisted.packets.sequence import add
 from colo_twisted.packets.tcp import CHECKSUM_AT, CWR, FIN, FLAGS_AT, PSH, SEQ_AT
 from colo_twisted.packets.vnet import GSO_NONE, TAP_HEADER_SIZE
 
@@ -37,7 +36,7 @@ def _part(held: Held, skipped: int, length: int, flags: int) -> Held:
     frame += held.data[payload : payload + length]
     _put_lengths(frame, held, length)
     transport = held.transport - start
-    put_u32(frame, transport + SEQ_AT, add(held.seq, skipped))
+    fields.put_u32(frame, transport + SEQ_AT, sequence.add(held.seq, skipped))
     frame[transport + FLAGS_AT] = flags
     _put_checksum(frame, held, transport)
     part = Held(bytes(frame), 0, len(frame), held.since)
@@ -47,7 +46,7 @@ def _part(held: Held, skipped: int, length: int, flags: int) -> Held:
     part.payload = held.payload - start
     part.length = length
     part.cost = held.cost - (held.length - length)
-    part.seq = add(held.seq, skipped)
+    part.seq = sequence.add(held.seq, skipped)
     part.ack = held.ack
     part.window = held.window
     part.flags = flags
@@ -61,7 +60,7 @@ def _put_lengths(frame: bytearray, held: Held, length: int) -> None:
     """Into the frame's own header, the virtio-net header and the IP header."""
     size = len(frame)
     behind = LENGTH_SIZE + (VNET_LENGTH_SIZE if held.vnet_hdr else 0)
-    put_u32(frame, 0, size - behind)
+    fields.put_u32(frame, 0, size - behind)
     if held.packet - held.start - behind >= TAP_HEADER_SIZE:
         (segment,) = _gso_size.unpack_from(frame, behind + _GSO_SIZE_AT)
         if length <= segment:  # nothing is left to be cut
@@ -71,15 +70,15 @@ def _put_lengths(frame: bytearray, held: Held, length: int) -> None:
     if frame[network] >> 4 == 4:
         put_word(frame, network + V4_TOTAL_LENGTH_AT, size - network, network + V4_CHECKSUM_AT)
     else:
-        put_u16(frame, network + V6_PAYLOAD_LENGTH_AT, size - network - V6_HEADER)
+        fields.put_u16(frame, network + V6_PAYLOAD_LENGTH_AT, size - network - V6_HEADER)
 
 
 def _put_checksum(frame: bytearray, held: Held, transport: int) -> None:
     """A partial one covers the pseudo-header alone."""
     covered = pseudo_header(frame, held.network - held.start, len(frame) - transport)
-    put_u16(frame, transport + CHECKSUM_AT, 0)
+    fields.put_u16(frame, transport + CHECKSUM_AT, 0)
     if held.partial:
         checksum = ones_complement_sum(covered)
     else:
         checksum = ~ones_complement_sum(covered + bytes(frame[transport:])) & 0xFFFF
-    put_u16(frame, transport + CHECKSUM_AT, checksum)
+    fields.put_u16(frame, transport + CHECKSUM_AT, checksum)

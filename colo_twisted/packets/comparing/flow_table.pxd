@@ -4,7 +4,7 @@ from colo_twisted.packets.connections cimport Connections
 from colo_twisted.packets.comparing.flows cimport Flow
 from colo_twisted.packets.headers cimport Headers
 from colo_twisted.packets.comparing.held cimport Held, Outlet
-from colo_twisted.packets.sequence cimport add
+from colo_twisted.packets cimport sequence
 from colo_twisted.packets.comparing.streams cimport StreamFlow
 from colo_twisted.packets.comparing.tally cimport Tally
 

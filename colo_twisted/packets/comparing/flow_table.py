@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from operator import attrgetter
 
+from colo_twisted.packets import sequence
 from colo_twisted.packets.comparing.commit import CommittedFlow
 from colo_twisted.packets.comparing.datagrams import DatagramFlow
 from colo_twisted.packets.comparing.flows import Flow
@@ -17,7 +18,6 @@ from colo_twisted.packets.connections import Connections
 from colo_twisted.packets.headers import Headers
 from colo_twisted.packets.keys import take_apart
 from colo_twisted.packets.kinds import TCP
-from colo_twisted.packets.sequence import add
 from colo_twisted.packets.tcp import RST, SYN
 
 # what becomes of flows
@@ -135,7 +135,7 @@ class FlowTable:
         """Whether this SYN of the primary's opens another connection than the one that is known."""
         known: StreamFlow = flow  # type: ignore[assignment]
         if known.placed:
-            return not known.primary_syn or add(held.seq, -1) != known.primary_isn
+            return not known.primary_syn or sequence.add(held.seq, -1) != known.primary_isn
         head = known.primary_head  # of one that waits to be named
         return head is not None and (not head.flags & SYN or head.seq != held.seq)
 

@@ -1,9 +1,9 @@
 cimport cython
 
-from colo_twisted.packets.fields cimport piece
+from colo_twisted.packets cimport fields
 from colo_twisted.packets.headers cimport Headers
 from colo_twisted.packets.comparing.histogram cimport Histogram
-from colo_twisted.packets.sequence cimport add
+from colo_twisted.packets cimport sequence
 from colo_twisted.packets.tcp_options cimport syn_options
 
 cdef int OVERHEAD, LENGTH_SIZE, VNET_LENGTH_SIZE, TCP, UDP, FIN, RST, SYN, NEEDS_CSUM

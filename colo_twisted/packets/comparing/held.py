@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
+from colo_twisted.packets import fields, sequence
 from colo_twisted.packets.batch import LENGTH_SIZE, VNET_LENGTH_SIZE, Batch
 from colo_twisted.packets.comparing.histogram import Histogram
-from colo_twisted.packets.fields import piece
 from colo_twisted.packets.headers import Headers
 from colo_twisted.packets.kinds import TCP, UDP
-from colo_twisted.packets.sequence import add
 from colo_twisted.packets.tcp import FIN, RST, SYN
 from colo_twisted.packets.tcp_options import syn_options
 from colo_twisted.packets.vnet import NEEDS_CSUM
@@ -74,7 +73,7 @@ class Held:
     def keep(self) -> None:
         """Copy it out of the batch that it came in, which would be kept whole for it."""
         start = self.start
-        self.data = piece(self.data, start, self.end)
+        self.data = fields.piece(self.data, start, self.end)
         self.packet -= start
         self.network -= start
         self.transport -= start
@@ -99,7 +98,7 @@ def read_held(headers: Headers, data: bytes, start: int, end: int, vnet_hdr: boo
         held.flags = headers.flags
         held.window = headers.window
         if held.flags & SYN:
-            held.seq = add(held.seq, 1)  # of the payload, as everywhere
+            held.seq = sequence.add(held.seq, 1)  # of the payload, as everywhere
             held.offer = syn_options(data, headers.transport, headers.payload)
         if headers.start - start > LENGTH_SIZE + VNET_LENGTH_SIZE:
             held.partial = (data[start + LENGTH_SIZE + VNET_LENGTH_SIZE] & NEEDS_CSUM) != 0
@@ -118,7 +117,7 @@ def place_of(held: Held | None) -> int:
     """Where a packet begins in TCP's sequence space; 0 without one."""
     if held is None:
         return 0
-    return add(held.seq, -1) if held.flags & SYN else held.seq
+    return sequence.add(held.seq, -1) if held.flags & SYN else held.seq
 
 
 class Outlet:
@@ -165,7 +164,7 @@ class Outlet:
     def _cut(self) -> None:
         if self._end > self._start:
             whole = self._end - self._start == len(self._data)
-            self._pieces.append(self._data if whole else piece(self._data, self._start, self._end))
+            self._pieces.append(self._data if whole else fields.piece(self._data, self._start, self._end))
 
     def take(self, vnet_hdr: bool) -> Batch | None:
         """All that was added; None if nothing was."""

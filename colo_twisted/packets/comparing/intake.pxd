@@ -1,7 +1,7 @@
 cimport cython
 
 from colo_twisted.packets.batch cimport Batch
-from colo_twisted.packets.fields cimport u32
+from colo_twisted.packets cimport fields
 from colo_twisted.packets.comparing.flow_table cimport FlowTable
 from colo_twisted.packets.comparing.flows cimport Flow
 from colo_twisted.packets.headers cimport Headers

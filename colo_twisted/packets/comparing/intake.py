@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from colo_twisted.packets import fields
 from colo_twisted.packets.batch import LENGTH_SIZE, VNET_LENGTH_SIZE, Batch
 from colo_twisted.packets.comparing.divergence import Divergence
 from colo_twisted.packets.comparing.flow_table import FOLLOWING, FlowTable
@@ -13,7 +14,6 @@ from colo_twisted.packets.comparing.protection import DIVERGED, FOLLOWED, NAMING
 from colo_twisted.packets.comparing.questions import Questions
 from colo_twisted.packets.comparing.tally import Tally
 from colo_twisted.packets.comparing.verdicts import EQUAL, MEMORY_FULL, NAMES, QUEUE_FULL
-from colo_twisted.packets.fields import u32
 from colo_twisted.packets.fragments import Reassembler, Whole
 from colo_twisted.packets.headers import Headers
 from colo_twisted.packets.kinds import CONTROL, FRAGMENT, MALFORMED, NOT_IP, TCP
@@ -86,7 +86,7 @@ class Intake:
     def _packet_at(self, data: bytes, start: int) -> int:
         if not self._vnet_hdr:
             return start + LENGTH_SIZE
-        return start + LENGTH_SIZE + VNET_LENGTH_SIZE + u32(data, start + LENGTH_SIZE)
+        return start + LENGTH_SIZE + VNET_LENGTH_SIZE + fields.u32(data, start + LENGTH_SIZE)
 
     def finish(self) -> Batch | None:
         """What was let go since the last batch; the other methods call this themselves."""

@@ -8,8 +8,8 @@ and each of its connections diverges. The answer goes to the address that both g
 
 from __future__ import annotations
 
+from colo_twisted.packets import fields
 from colo_twisted.packets.ethernet import HEADER_SIZE
-from colo_twisted.packets.fields import u16
 from colo_twisted.packets.headers import Headers
 from colo_twisted.packets.icmp import V6_NEIGHBOUR_SOLICITATION
 from colo_twisted.packets.ip import PROTOCOL_ICMPV6, V4_SOURCE_AT, V6_SOURCE_AT
@@ -46,7 +46,7 @@ class Questions:
             )
             return is_question and _sender(data, headers) in self._known
         at = headers.network
-        if headers.version or headers.end - at < _ARP_SIZE or u16(data, at - 2) != _TYPE_ARP:
+        if headers.version or headers.end - at < _ARP_SIZE or fields.u16(data, at - 2) != _TYPE_ARP:
             return False
         source = data[headers.start : headers.start + HEADER_SIZE][_ETHER_SOURCE]
         sender = data[at + _ARP_SENDER_AT : at + _ARP_SENDER_IP_AT]

@@ -1,10 +1,10 @@
 cimport cython
 
 from colo_twisted.packets.comparing.byte_queue cimport ByteQueue
-from colo_twisted.packets.fields cimport piece
+from colo_twisted.packets cimport fields
 from colo_twisted.packets.comparing.flows cimport Flow
 from colo_twisted.packets.comparing.held cimport Held, Outlet
-from colo_twisted.packets.sequence cimport add, before, distance, later_of
+from colo_twisted.packets cimport sequence
 
 cdef int FIN, RST, SYN
 cdef int EQUAL, FIN_DIFFERS, PAYLOAD_DIFFERS, SYN_DIFFERS, UNMATCHED, WAIT

@@ -9,12 +9,11 @@ being there.
 
 from __future__ import annotations
 
+from colo_twisted.packets import fields, sequence
 from colo_twisted.packets.comparing.byte_queue import ByteQueue
 from colo_twisted.packets.comparing.flows import NEVER, Flow
 from colo_twisted.packets.comparing.held import Held, Outlet
 from colo_twisted.packets.comparing.verdicts import EQUAL, FIN_DIFFERS, PAYLOAD_DIFFERS, SYN_DIFFERS, UNMATCHED, WAIT
-from colo_twisted.packets.fields import piece
-from colo_twisted.packets.sequence import add, before, distance, later_of
 from colo_twisted.packets.tcp import FIN, RST, SYN
 
 # seconds without a packet after which a connection is forgotten
@@ -87,7 +86,7 @@ class StreamFlow(ByteQueue):
 
     def repeats(self, held: Held) -> bool:
         """Whether some of the packet has left before."""
-        return before(held.seq, self.matched) and not held.flags & (SYN | RST)
+        return sequence.before(held.seq, self.matched) and not held.flags & (SYN | RST)
 
     def _hold_first(self, held: Held) -> None:
         """
@@ -120,7 +119,7 @@ class StreamFlow(ByteQueue):
             self.insert(held)
         if held.flags & FIN and self.secondary_fin_since == NEVER:
             self.secondary_fin_since = now
-            self.secondary_fin_at = add(held.seq, held.length)
+            self.secondary_fin_at = sequence.add(held.seq, held.length)
         verdict = self.advance(outlet, now)
         self.secondary_advanced(outlet, now)
         return verdict
@@ -128,7 +127,7 @@ class StreamFlow(ByteQueue):
     def pass_by(self, held: Held) -> None:
         self._meet(held)
         self.note_primary(held)
-        if before(self.matched, held.seq):  # nobody will ask what precedes it
+        if sequence.before(self.matched, held.seq):  # nobody will ask what precedes it
             self.matched = held.seq
             self.ahead = None
         self._note_left(held)
@@ -138,7 +137,7 @@ class StreamFlow(ByteQueue):
         if held.flags & SYN:
             if not self.primary_syn:
                 self.primary_syn = True
-                self.primary_isn = add(held.seq, -1)
+                self.primary_isn = sequence.add(held.seq, -1)
                 self.primary_offer = held.offer
                 if self.secondary_head is not None and not self.placed:
                     self.secondary_head.seq = held.seq  # what came in the secondary's SYN
@@ -153,7 +152,7 @@ class StreamFlow(ByteQueue):
         self.trim()
 
     def _receive_secondary_syn(self, held: Held, outlet: Outlet, now: float) -> int:
-        isn = add(held.seq, -1)
+        isn = sequence.add(held.seq, -1)
         if self.secondary_syn_since != NEVER:
             if isn != self.secondary_isn and isn != self.primary_isn:
                 self._keep_next_syn(held, isn, now)
@@ -239,41 +238,41 @@ class StreamFlow(ByteQueue):
             if verdict != EQUAL:
                 return verdict
         if flags & FIN:
-            verdict = self._judge_fin(add(held.seq, held.length))
+            verdict = self._judge_fin(sequence.add(held.seq, held.length))
             if verdict != EQUAL:
                 return verdict
         if (
             flags & RST
             and self.secondary_rst_since == NEVER
             # one guest may have closed in time; but what comes before the secondary's FIN is not to be cut off
-            and (self.secondary_fin_since == NEVER or before(held.seq, self.secondary_fin_at))
+            and (self.secondary_fin_since == NEVER or sequence.before(held.seq, self.secondary_fin_at))
         ):
             return WAIT
         return EQUAL if self.may_acknowledge(held) else WAIT
 
     def _judge_payload(self, held: Held) -> int:
-        seq = add(held.seq, held.compared)
-        if distance(self.matched, seq) > 0:  # sent again: these bytes were compared before they left
-            held.compared = min(held.length, distance(self.matched, held.seq))
-            seq = add(held.seq, held.compared)
+        seq = sequence.add(held.seq, held.compared)
+        if sequence.distance(self.matched, seq) > 0:  # sent again: these bytes were compared before they left
+            held.compared = min(held.length, sequence.distance(self.matched, held.seq))
+            seq = sequence.add(held.seq, held.compared)
         part = self.secondary_head
         while held.compared < held.length and part is not None:
-            into = distance(seq, part.seq)
+            into = sequence.distance(seq, part.seq)
             if into < 0:
                 break
             if into < part.length:
                 count = min(part.length - into, held.length - held.compared)
                 mine = held.payload + held.compared
                 theirs = part.payload + into
-                if piece(held.data, mine, mine + count) != piece(part.data, theirs, theirs + count):
+                if fields.piece(held.data, mine, mine + count) != fields.piece(part.data, theirs, theirs + count):
                     self._tell_difference(held, mine, part, theirs)
                     return PAYLOAD_DIFFERS
                 held.compared += count
-                seq = add(seq, count)
+                seq = sequence.add(seq, count)
             part = part.following
         if held.compared == held.length:
             return EQUAL
-        if self.secondary_fin_since != NEVER and distance(self.secondary_fin_at, seq) <= 0:
+        if self.secondary_fin_since != NEVER and sequence.distance(self.secondary_fin_at, seq) <= 0:
             self.differs_at = held.compared
             return FIN_DIFFERS
         return WAIT
@@ -290,28 +289,28 @@ class StreamFlow(ByteQueue):
         if self.secondary_fin_since != NEVER:
             return EQUAL if at == self.secondary_fin_at else FIN_DIFFERS
         tail = self.secondary_tail
-        if tail is not None and before(at, add(tail.seq, tail.length)):
+        if tail is not None and sequence.before(at, sequence.add(tail.seq, tail.length)):
             return FIN_DIFFERS
         return EQUAL if self.secondary_rst_since != NEVER else WAIT
 
     def _note_left(self, held: Held) -> None:
-        end = add(held.seq, held.length)
+        end = sequence.add(held.seq, held.length)
         if held.length:
-            if before(self.matched, held.seq) and self.guessed:
+            if sequence.before(self.matched, held.seq) and self.guessed:
                 self.matched = held.seq  # the gap was there before we were
-            if before(self.matched, held.seq):
+            if sequence.before(self.matched, held.seq):
                 self._note_ahead(held.seq, end)
-            elif before(self.matched, end):
+            elif sequence.before(self.matched, end):
                 self.matched = end
                 if self.ahead is not None:
                     self._close_up()
                 self.trim()
         if held.flags & FIN:
             self.primary_fin = self.ended = True
-            end = add(end, 1)
+            end = sequence.add(end, 1)
         if held.flags & RST:
             self.primary_rst = self.ended = True
-        self.sent_end = later_of(self.sent_end, end)
+        self.sent_end = sequence.later_of(self.sent_end, end)
 
     def _note_ahead(self, seq: int, end: int) -> None:
         if self.ahead is None:
@@ -326,8 +325,8 @@ class StreamFlow(ByteQueue):
         while moved and self.ahead:
             moved = False
             for run in self.ahead:
-                if not before(self.matched, run[0]):
-                    self.matched = later_of(self.matched, run[1])
+                if not sequence.before(self.matched, run[0]):
+                    self.matched = sequence.later_of(self.matched, run[1])
                     self.ahead.remove(run)
                     moved = True
                     break
@@ -359,7 +358,7 @@ class StreamFlow(ByteQueue):
             return RESET_LIFETIME
         if self.primary_fin:
             return FINISHED_LIFETIME
-        opening = self.primary_syn and self.sent_end == self.matched == add(self.primary_isn, 1)
+        opening = self.primary_syn and self.sent_end == self.matched == sequence.add(self.primary_isn, 1)
         return OPENING_LIFETIME if opening or not self.placed else LIFETIME
 
     def note_mark(self, mark: int) -> None:
@@ -372,14 +371,14 @@ class StreamFlow(ByteQueue):
             self._meet(self.primary_head)
         if not self.placed:
             return EQUAL
-        self.matched = later_of(self.matched, self.sent_end)
+        self.matched = sequence.later_of(self.matched, self.sent_end)
         self.guessed = False
         self.ahead = None
         if self.marked_syn if self.mark else self.primary_syn:
             self.begin_secondary(self.primary_offer, self.primary_isn, now)
         if self.primary_fin:
             self.secondary_fin_since = now
-            self.secondary_fin_at = self.matched = add(self.sent_end, -1)
+            self.secondary_fin_at = self.matched = sequence.add(self.sent_end, -1)
         if self.primary_rst:
             self.secondary_rst_since = now
         self.trim()

@@ -1,10 +1,10 @@
 cimport cython
 
 from colo_twisted.packets.batch cimport Batch
-from colo_twisted.packets.fields cimport piece, u32
+from colo_twisted.packets cimport fields
 from colo_twisted.packets.rewriting.followed cimport Followed
 from colo_twisted.packets.headers cimport Headers
-from colo_twisted.packets.sequence cimport add, before
+from colo_twisted.packets cimport sequence
 from colo_twisted.packets.tcp_options cimport sack_at, syn_options, timestamps_at
 from colo_twisted.packets.rewriting.translation cimport (
     drop_blocks_beyond, has_block_beyond, set_long, set_word, shift_blocks, shift_quoted_seq

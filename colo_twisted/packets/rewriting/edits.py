@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+from colo_twisted.packets import fields, sequence
 from colo_twisted.packets.batch import LENGTH_SIZE, VNET_LENGTH_SIZE, Batch
-from colo_twisted.packets.fields import piece, u32
 from colo_twisted.packets.headers import Headers
 from colo_twisted.packets.icmp import CHECKSUM_AT as ICMP_CHECKSUM_AT
 from colo_twisted.packets.rewriting.followed import BOTH_SEEN, Followed
@@ -18,7 +18,6 @@ from colo_twisted.packets.rewriting.translation import (
     shift_blocks,
     shift_quoted_seq,
 )
-from colo_twisted.packets.sequence import add, before
 from colo_twisted.packets.tcp import ACK_AT, CHECKSUM_AT, FIN, SEQ_AT, SYN, WINDOW_AT
 from colo_twisted.packets.tcp_options import NO_SCALE, sack_at, syn_options, timestamps_at
 from colo_twisted.packets.vnet import NEEDS_CSUM
@@ -67,7 +66,7 @@ class Edits:
         """Parse the frame ``data[start:end]``; its packet's kind."""
         packet = start + LENGTH_SIZE
         if self.vnet_hdr:
-            packet += VNET_LENGTH_SIZE + u32(self.data, start + LENGTH_SIZE)
+            packet += VNET_LENGTH_SIZE + fields.u32(self.data, start + LENGTH_SIZE)
         self.start = start
         self.stop = end
         self._checksum_at = NO_CHECKSUM
@@ -76,7 +75,7 @@ class Edits:
     def find_checksum(self) -> None:
         """It is TCP's that the changes are to keep right, unless it is still to be finished."""
         header = self.start + LENGTH_SIZE
-        if self.vnet_hdr and u32(self.data, header) and self.data[header + VNET_LENGTH_SIZE] & NEEDS_CSUM:
+        if self.vnet_hdr and fields.u32(self.data, header) and self.data[header + VNET_LENGTH_SIZE] & NEEDS_CSUM:
             return
         self._checksum_at = self.headers.transport + CHECKSUM_AT
 
@@ -129,7 +128,7 @@ class Edits:
 
     def link(self) -> bytes:
         """The packet's Ethernet header with its tags."""
-        return piece(self.data, self.headers.start, self.headers.network)
+        return fields.piece(self.data, self.headers.start, self.headers.network)
 
     def note_link(self, known: Followed) -> None:
         """Remember how the guest's packets are addressed; connections that share a way share the bytes."""
@@ -157,7 +156,7 @@ class Edits:
         """Make the guest's seq the primary's."""
         if known.offset:
             headers = self.headers
-            seq = add(headers.seq, -known.offset)
+            seq = sequence.add(headers.seq, -known.offset)
             set_long(self._changed(), headers.transport + SEQ_AT, seq, self._checksum_at, False)
             self._counters.rewritten_seq += 1
 
@@ -165,14 +164,14 @@ class Edits:
         """Make the guest's TSval one of the primary's clock."""
         at = self.timestamps_at()
         if at:
-            self._put_timestamp(at, known.stamp(u32(self.data, at)), at)
+            self._put_timestamp(at, known.stamp(fields.u32(self.data, at)), at)
 
     def raise_stamp(self, known: Followed) -> None:
         """Make a rewritten TSval that is older than the guest's newest is by now, in the primary's clock, that one."""
         at = self.timestamps_at()
         if at and known.ts_seen:
-            newest = add(known.ts_newest, -known.ts_offset)
-            if before(u32(self.data, at), newest):
+            newest = sequence.add(known.ts_newest, -known.ts_offset)
+            if sequence.before(fields.u32(self.data, at), newest):
                 self._put_timestamp(at, newest, at)
 
     def put_echo(self, known: Followed, believed: bool) -> None:
@@ -180,11 +179,11 @@ class Edits:
         at = self.timestamps_at()
         if at:
             if believed:
-                known.note_client_stamp(u32(self.data, at))
-            self._put_timestamp(at + 4, known.echo(u32(self.data, at + 4), believed), at)
+                known.note_client_stamp(fields.u32(self.data, at))
+            self._put_timestamp(at + 4, known.echo(fields.u32(self.data, at + 4), believed), at)
 
     def _put_timestamp(self, at: int, value: int, option: int) -> None:
-        if value != u32(self.data, at):
+        if value != fields.u32(self.data, at):
             odd = ((option - self.headers.transport) & 1) != 0
             set_long(self._changed(), at, value, self._checksum_at, odd)
             self._counters.rewritten_timestamps += 1

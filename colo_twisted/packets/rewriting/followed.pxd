@@ -1,7 +1,7 @@
 cimport cython
 
 from colo_twisted.packets.connections cimport Connection
-from colo_twisted.packets.sequence cimport add, before, distance, later_of
+from colo_twisted.packets cimport sequence
 
 cdef int LARGEST_SCALE, NO_SCALE
 cdef long long _LARGEST_WINDOW

@@ -8,8 +8,8 @@ the other. All sequence numbers here are in the guest's numbering; those of what
 
 from __future__ import annotations
 
+from colo_twisted.packets import sequence
 from colo_twisted.packets.connections import Connection
-from colo_twisted.packets.sequence import add, before, distance, later_of
 from colo_twisted.packets.tcp import LARGEST_SCALE
 from colo_twisted.packets.tcp_options import NO_SCALE
 
@@ -162,7 +162,7 @@ class Followed(Connection):
         self.offset = self.ts_offset = 0
         self.seen = GUEST_SEEN
         self.sent = self.shown = end
-        self.client_ack = add(isn, 1)
+        self.client_ack = sequence.add(isn, 1)
         self.rcv_known = False
         self.ts_seen = self.leapt = False
         self.guest_offers_scale = offers_scale
@@ -193,7 +193,8 @@ class Followed(Connection):
             self.client_scale = self.guest_scale = 0
         else:
             self.guest_scale = guest_scale
-            if self.proposed and 0 <= distance(ack, add(self.proposed_isn, 1)) <= _LARGEST_WINDOW:  # data on a SYN
+            sent = sequence.distance(ack, sequence.add(self.proposed_isn, 1))
+            if self.proposed and 0 <= sent <= _LARGEST_WINDOW:  # data on a SYN
                 self.client_scale = 0 if self.proposed_scale == NO_SCALE else self.proposed_scale
 
     def answered(self, scale: int) -> None:
@@ -205,7 +206,7 @@ class Followed(Connection):
 
     def learn(self, ack: int) -> None:
         """The client's first ack: that of the primary's SYN."""
-        self.offset = add(self.isn + 1, -ack)
+        self.offset = sequence.add(self.isn + 1, -ack)
         self.state = OPEN
         self.learnt = True
         self.seen = BOTH_SEEN
@@ -229,65 +230,65 @@ class Followed(Connection):
         if not self.rcv_known:
             return True
         span = _LARGEST_WINDOW << self.guest_scale
-        return -span <= distance(seq, self.rcv_nxt) <= span
+        return -span <= sequence.distance(seq, self.rcv_nxt) <= span
 
     def guest_sent(self, end: int) -> bool:
         """The guest's segment ends there; whether it has been seen to have sent more than before."""
         if not self.seen & GUEST_SEEN:
             self.seen |= GUEST_SEEN
             self.sent = self.shown = end
-            if self.seen & CLIENT_SEEN and not before(self.client_ack, end):
+            if self.seen & CLIENT_SEEN and not sequence.before(self.client_ack, end):
                 self.sent = self.client_ack
             return True
-        if distance(end, self.shown) <= 0:
+        if sequence.distance(end, self.shown) <= 0:
             return False
         self.shown = end
-        if not before(end, self.sent):
+        if not sequence.before(end, self.sent):
             self.sent = end
         return True
 
     def guest_acked(self, ack: int) -> None:
         """The guest has received up to there."""
-        if not self.rcv_known or not before(ack, self.rcv_nxt):
+        if not self.rcv_known or not sequence.before(ack, self.rcv_nxt):
             self.rcv_known = True
             self.rcv_nxt = ack
-        if self.fins & CLIENT_FIN and not before(ack, self.client_fin):
+        if self.fins & CLIENT_FIN and not sequence.before(ack, self.client_fin):
             self.fins |= CLIENT_FIN_ACKED
 
     def client_sent(self, seq: int, length: int) -> None:
         """A client's segment of SEG.LEN ``length`` was given to the guest: if it is the next, it takes it."""
-        if self.rcv_known and 0 <= distance(self.rcv_nxt, seq) < length:
-            self.rcv_nxt = add(seq, length)
+        if self.rcv_known and 0 <= sequence.distance(self.rcv_nxt, seq) < length:
+            self.rcv_nxt = sequence.add(seq, length)
 
     def client_acked(self, ack: int, window: int) -> None:
         """The client acknowledges up to there, and has a window."""
         if self.seen & CLIENT_SEEN:
-            if before(ack, self.client_ack):
+            if sequence.before(ack, self.client_ack):
                 return
         else:
             self.seen |= CLIENT_SEEN
-            if self.seen & GUEST_SEEN and not before(ack, self.sent):
+            if self.seen & GUEST_SEEN and not sequence.before(ack, self.sent):
                 self.sent = ack
         self.client_ack = ack
         self.window = window
-        if self.fins & GUEST_FIN and not before(ack, self.guest_fin):
+        if self.fins & GUEST_FIN and not sequence.before(ack, self.guest_fin):
             self.fins |= GUEST_FIN_ACKED
 
     def beyond(self, number: int) -> int:
         """How far a number lies beyond what the guest has sent; 0 if it doesn't, or that isn't known."""
-        return max(0, distance(number, self.sent)) if self.seen == BOTH_SEEN else 0
+        return max(0, sequence.distance(number, self.sent)) if self.seen == BOTH_SEEN else 0
 
     def outrun(self, number: int) -> int:
         """How far a number lies beyond what the guest has been seen to have sent; 0 if it doesn't."""
-        return max(0, distance(number, self.shown)) if self.seen == BOTH_SEEN else 0
+        return max(0, sequence.distance(number, self.shown)) if self.seen == BOTH_SEEN else 0
 
     def acknowledged(self, end: int) -> bool:
         """Whether the client has acknowledged up to there."""
-        return self.seen == BOTH_SEEN and not before(self.client_ack, end)
+        return self.seen == BOTH_SEEN and not sequence.before(self.client_ack, end)
 
     def window_for(self, ack: int, client_ack: int, window: int) -> int:
         """The window field whose edge with a lower ``ack`` is that of the client's."""
-        return min(window + (distance(client_ack, ack) >> self.client_scale), _LARGEST_WINDOW)
+        return min(window + (sequence.distance(client_ack, ack) >> self.client_scale), _LARGEST_WINDOW)
 
     def over(self) -> bool:
         """Whether both FINs have been acknowledged."""
@@ -308,18 +309,18 @@ class Followed(Connection):
 
     def stamp(self, tsval: int) -> int:
         """The guest's TSval as the client shall see it."""
-        if not self.ts_seen or not before(tsval, self.ts_newest):
+        if not self.ts_seen or not sequence.before(tsval, self.ts_newest):
             self.ts_seen = True
             self.ts_newest = tsval
-        return add(tsval, -self.ts_offset)
+        return sequence.add(tsval, -self.ts_offset)
 
     def note_client_stamp(self, tsval: int) -> None:
         """The guest is given this TSval of the client's."""
-        self.client_stamp = later_of(self.client_stamp, tsval) if self.client_stamp else tsval
+        self.client_stamp = sequence.later_of(self.client_stamp, tsval) if self.client_stamp else tsval
 
     def learn_echo(self, tsecr: int) -> None:
         """The client echoes the primary's SYN; the guest's own has the newest TSval."""
-        self.ts_offset = add(self.ts_newest, -tsecr)
+        self.ts_offset = sequence.add(self.ts_newest, -tsecr)
 
     def leap(self) -> None:
         """
@@ -331,17 +332,17 @@ class Followed(Connection):
         if self.learnt and self.ts_seen and not self.leapt:
             self.leapt = True
             self.leap_from = self.ts_newest
-            self.ts_offset = add(self.ts_offset, -LEAP)
+            self.ts_offset = sequence.add(self.ts_offset, -LEAP)
 
     def echo(self, tsecr: int, believed: bool) -> int:
         """A client's TSecr as the guest shall see it; one above all that the guest has sent moves the offset."""
-        mine = add(tsecr, self.ts_offset)
+        mine = sequence.add(tsecr, self.ts_offset)
         if self.leapt:
-            if before(mine, self.leap_from):  # of before the leap: of this guest's, or the primary's
-                mine = add(mine, LEAP)
-                return self.leap_from if before(self.leap_from, mine) else mine
+            if sequence.before(mine, self.leap_from):  # of before the leap: of this guest's, or the primary's
+                mine = sequence.add(mine, LEAP)
+                return self.leap_from if sequence.before(self.leap_from, mine) else mine
             self.leapt = not believed or mine == self.leap_from  # what a client echoes never becomes older
-        if believed and self.ts_seen and distance(mine, self.ts_newest) > 0:
-            self.ts_offset = add(self.ts_newest, -tsecr)
+        if believed and self.ts_seen and sequence.distance(mine, self.ts_newest) > 0:
+            self.ts_offset = sequence.add(self.ts_newest, -tsecr)
             return self.ts_newest
         return mine

@@ -1,11 +1,11 @@
 cimport cython
 
 from colo_twisted.packets.batch cimport Batch
-from colo_twisted.packets.fields cimport piece, u32
+from colo_twisted.packets cimport fields
 from colo_twisted.packets.headers cimport Headers
 from colo_twisted.packets.rewriting.edits cimport Edits
 from colo_twisted.packets.rewriting.followed cimport Followed
-from colo_twisted.packets.sequence cimport add, before
+from colo_twisted.packets cimport sequence
 
 cdef int CLIENT_SEEN, LENGTH_SIZE, RST, VNET_LENGTH_SIZE
 

@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from colo_twisted.packets import fields, sequence
 from colo_twisted.packets.batch import LENGTH_SIZE, VNET_LENGTH_SIZE, Batch
-from colo_twisted.packets.fields import piece, u32
 from colo_twisted.packets.rewriting.edits import Edits
 from colo_twisted.packets.rewriting.followed import CLIENT_SEEN, Followed
 from colo_twisted.packets.rewriting.rewrites import RewriterCounters
-from colo_twisted.packets.sequence import add, before
 from colo_twisted.packets.tcp import RST
 
 DEFAULT_MOST = 64 << 20  # bytes
@@ -63,7 +62,7 @@ class Span:
         if 2 * size > len(whole):
             self.data = whole
         else:
-            self.data = piece(whole, self.start, self.stop)
+            self.data = fields.piece(whole, self.start, self.stop)
             self.start, self.stop = 0, size
         self.cost += len(self.data)
         self.vnet_hdr = batch.vnet_hdr
@@ -74,7 +73,7 @@ class Span:
         places = [0]
         at = 0
         while at < len(data):
-            at += u32(data, at) + LENGTH_SIZE
+            at += fields.u32(data, at) + LENGTH_SIZE
             if self.vnet_hdr:
                 at += VNET_LENGTH_SIZE
             places.append(at)
@@ -136,7 +135,7 @@ class Kept:
         spans = self._holding[known]
         count = 0
         for span in spans:
-            if before(known.client_ack, span.end):
+            if sequence.before(known.client_ack, span.end):
                 break
             self.held -= span.cost
             count += 1
@@ -243,7 +242,7 @@ def is_beyond(edits: Edits, known: Followed) -> bool:
         return True
     headers = edits.headers
     length = edits.segment_length() + (1 if headers.flags & RST else 0)
-    return before(known.client_ack, add(headers.seq, length + known.offset))
+    return sequence.before(known.client_ack, sequence.add(headers.seq, length + known.offset))
 
 
 def joined(batches: list[Batch]) -> Batch:

@@ -1,9 +1,9 @@
 cimport cython
 
-from colo_twisted.packets.fields cimport u32
+from colo_twisted.packets cimport fields
 from colo_twisted.packets.rewriting.followed cimport Followed
 from colo_twisted.packets.rewriting.following cimport Following
-from colo_twisted.packets.sequence cimport add, later_of
+from colo_twisted.packets cimport sequence
 from colo_twisted.packets.tcp_options cimport timestamps_at
 
 cdef int ACK_AT, V4_SOURCE_AT, V6_SOURCE_AT

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
+from colo_twisted.packets import fields, sequence
 from colo_twisted.packets.acknowledgments import pure_ack
-from colo_twisted.packets.fields import u32
 from colo_twisted.packets.ip import V4_SOURCE_AT, V6_SOURCE_AT
 from colo_twisted.packets.rewriting.followed import Followed
 from colo_twisted.packets.rewriting.following import Following
-from colo_twisted.packets.sequence import add, later_of
 from colo_twisted.packets.tcp import ACK_AT
 from colo_twisted.packets.tcp_options import timestamps_at
 
@@ -40,15 +39,18 @@ def owed_ack(known: Followed, packet: bytes, network: int, transport: int) -> by
     header is at ``network``, its TCP header at ``transport``.
     """
     ahead = known.outrun(known.client_ack)
-    ack = add(known.client_ack, -ahead)
+    ack = sequence.add(known.client_ack, -ahead)
     window = known.window_for(ack, known.client_ack, known.window)
     at = timestamps_at(packet, transport, len(packet))
     timestamps = None
     if at:  # an older TSval than the guest has accepted meanwhile would be dropped (RFC 7323 section 5, PAWS)
-        tsval = u32(packet, at + 4)
-        timestamps = (later_of(tsval, known.client_stamp) if known.client_stamp else tsval, u32(packet, at))
+        tsval = fields.u32(packet, at + 4)
+        timestamps = (
+            sequence.later_of(tsval, known.client_stamp) if known.client_stamp else tsval,
+            fields.u32(packet, at),
+        )
     model = turned(packet, network, transport)
-    return pure_ack(model, network, transport, u32(packet, transport + ACK_AT), ack, window, timestamps)
+    return pure_ack(model, network, transport, fields.u32(packet, transport + ACK_AT), ack, window, timestamps)
 
 
 def turned(packet: bytes, network: int, transport: int) -> bytes:

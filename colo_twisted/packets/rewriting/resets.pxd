@@ -1,11 +1,11 @@
 cimport cython
 
-from colo_twisted.packets.fields cimport put_u16
+from colo_twisted.packets cimport fields
 from colo_twisted.packets.headers cimport Headers
 from colo_twisted.packets.rewriting.edits cimport Edits
 from colo_twisted.packets.rewriting.followed cimport Followed, reversed_key
 from colo_twisted.packets.rewriting.following cimport Following
-from colo_twisted.packets.sequence cimport add
+from colo_twisted.packets cimport sequence
 
 cdef int ACK, CHECKSUM_AT, CLIENT_SEEN, HEADER, OPENING, PROPOSED, RST, SYN, V4_CHECKSUM_AT, V4_KEY, V6_KEY
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from colo_twisted.packets import fields, sequence
 from colo_twisted.packets.acknowledgments import pseudo_header
 from colo_twisted.packets.checksum import ones_complement_sum
-from colo_twisted.packets.fields import put_u16
 from colo_twisted.packets.ip import PROTOCOL_TCP, V4_CHECKSUM_AT, V4_HEADER
 from colo_twisted.packets.rewriting.edits import Edits
 from colo_twisted.packets.rewriting.followed import (
@@ -29,7 +29,6 @@ from colo_twisted.packets.rewriting.followed import (
 )
 from colo_twisted.packets.rewriting.following import Following
 from colo_twisted.packets.rewriting.rewrites import RewriterCounters
-from colo_twisted.packets.sequence import add
 from colo_twisted.packets.tcp import ACK, CHECKSUM_AT, HEADER, RST, SYN
 
 OLD_SECONDS = 8000.0  # Linux's keep-alive speaks after 7200 s of silence, and gives up 675 s later
@@ -64,12 +63,11 @@ def _segment(link: bytes, key: bytes, seq: int, ack: int, flags: int) -> bytes:
     v4 = link.endswith(_TYPE_IPV4)
     ports = len(key) - 4
     addresses = len(key) - (V4_KEY if v4 else V6_KEY)
-    fields = _after_ports(seq, ack, HEADER << 2, flags, 0, 0, 0)
-    tcp = bytearray(key[ports:] + fields)
+    tcp = bytearray(key[ports:] + _after_ports(seq, ack, HEADER << 2, flags, 0, 0, 0))
     ip = bytearray((_V4_FIRST if v4 else _V6_FIRST) + key[addresses:ports])
     if v4:
-        put_u16(ip, V4_CHECKSUM_AT, ~ones_complement_sum(bytes(ip)) & 0xFFFF)
-    put_u16(tcp, CHECKSUM_AT, ~ones_complement_sum(pseudo_header(ip, 0, HEADER) + bytes(tcp)) & 0xFFFF)
+        fields.put_u16(ip, V4_CHECKSUM_AT, ~ones_complement_sum(bytes(ip)) & 0xFFFF)
+    fields.put_u16(tcp, CHECKSUM_AT, ~ones_complement_sum(pseudo_header(ip, 0, HEADER) + bytes(tcp)) & 0xFFFF)
     return link + bytes(ip) + bytes(tcp)
 
 
@@ -136,7 +134,7 @@ class Resets:
         headers = edits.headers
         if headers.flags & (ACK | RST) != ACK or not self._refuses(key, known, now):
             return False  # an RST is never answered; what has no ack begins a connection, or is dropped by the guest
-        if known is not None and known.state == OPENING and headers.ack == add(known.isn, 1):
+        if known is not None and known.state == OPENING and headers.ack == sequence.add(known.isn, 1):
             known.unprotected = False  # it answers this guest's own SYN: the primary has had no part in it
             return False
         self._turn_away(edits, answers)
@@ -201,17 +199,17 @@ class Resets:
             for_guest.append(reset(turned_link(link), turned_key(key, link), known.rcv_nxt))
             self._counters.resets_to_guest += 1
         elif known.state == OPENING:  # in SYN-SENT it is the ack that counts (RFC 9293 section 3.10.7.3)
-            for_guest.append(reset(turned_link(link), turned_key(key, link), 0, add(known.isn, 1)))
+            for_guest.append(reset(turned_link(link), turned_key(key, link), 0, sequence.add(known.isn, 1)))
             self._counters.resets_to_guest += 1
         if not known.learnt:
             return
         newest = known.sent
         if known.seen & CLIENT_SEEN:
             newest = known.client_ack
-            for_client.append(reset(link, key, add(newest, -known.offset)))
+            for_client.append(reset(link, key, sequence.add(newest, -known.offset)))
             self._counters.resets_to_client += 1
         if known.rcv_known:
-            for_client.append(question(link, key, add(newest, -known.offset - 1), known.rcv_nxt))
+            for_client.append(question(link, key, sequence.add(newest, -known.offset - 1), known.rcv_nxt))
 
 
 def turned_key(key: bytes, link: bytes) -> bytes:

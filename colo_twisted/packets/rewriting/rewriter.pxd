@@ -2,13 +2,13 @@ cimport cython
 
 from colo_twisted.packets.batch cimport Batch
 from colo_twisted.packets.rewriting.edits cimport Edits
-from colo_twisted.packets.fields cimport u32
+from colo_twisted.packets cimport fields
 from colo_twisted.packets.rewriting.followed cimport Followed, reversed_key
 from colo_twisted.packets.rewriting.following cimport Following
 from colo_twisted.packets.rewriting.owed cimport owed_acks
 from colo_twisted.packets.rewriting.resets cimport Resets
 from colo_twisted.packets.headers cimport Headers
-from colo_twisted.packets.sequence cimport add, distance
+from colo_twisted.packets cimport sequence
 from colo_twisted.packets.rewriting.translation cimport is_error, quoted_key, quoted_tcp
 
 cdef int CLOSED, GUEST_SEEN, OPENING, PROPOSED, PROTOCOL_TCP

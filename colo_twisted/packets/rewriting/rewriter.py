@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from colo_twisted.packets import fields, sequence
 from colo_twisted.packets.batch import Batch
-from colo_twisted.packets.fields import u32
 from colo_twisted.packets.ip import PROTOCOL_TCP
 from colo_twisted.packets.kinds import CONTROL, FRAGMENT, MALFORMED, TCP
 from colo_twisted.packets.rewriting.edits import Edits
@@ -22,7 +22,6 @@ from colo_twisted.packets.rewriting.resets import Resets
 from colo_twisted.packets.rewriting.rewrites import RewriterCounters
 from colo_twisted.packets.rewriting.saving import Table, restore, saved
 from colo_twisted.packets.rewriting.translation import is_error, quoted_key, quoted_tcp
-from colo_twisted.packets.sequence import add, distance
 from colo_twisted.packets.tcp import ACK, FIN, RST, SYN
 from colo_twisted.packets.tcp_options import NO_SCALE
 from colo_twisted.packets.vnet import with_vnet_headers
@@ -181,8 +180,8 @@ class Rewriter:
         if headers.flags & RST:
             return headers.seq == known.rcv_nxt
         if headers.flags & SYN:  # both have opened
-            return add(headers.seq, 1) == known.rcv_nxt
-        return 0 <= distance(headers.seq, known.rcv_nxt) <= _LARGEST_WINDOW
+            return sequence.add(headers.seq, 1) == known.rcv_nxt
+        return 0 <= sequence.distance(headers.seq, known.rcv_nxt) <= _LARGEST_WINDOW
 
     def _calm(self, known: Followed) -> None:
         """
@@ -191,7 +190,7 @@ class Rewriter:
         With the guest's own number in it the guest lets it pass, and waits for the SYN-ACK; else it would send a reset.
         """
         if self.following.alone and not known.rcv_known:
-            self._edits.put_ack(add(known.isn, 1))
+            self._edits.put_ack(sequence.add(known.isn, 1))
             self._learn_echo(known)
             self._edits.put_echo(known, False)
 
@@ -205,14 +204,14 @@ class Rewriter:
     def _learn_echo(self, known: Followed) -> None:
         at = self._edits.timestamps_at()
         if at and known.ts_seen:
-            known.learn_echo(u32(self._edits.data, at + 4))
+            known.learn_echo(fields.u32(self._edits.data, at + 4))
 
     def _incoming_reset(self, known: Followed) -> None:
         """Only one exactly at RCV.NXT ends the connection; in SYN-SENT it is the ack that counts."""
         headers = self._headers
         acknowledges = (headers.flags & ACK) != 0
         if acknowledges:
-            self._edits.put_ack(add(headers.ack, known.offset))
+            self._edits.put_ack(sequence.add(headers.ack, known.offset))
             self._edits.put_echo(known, False)
         if headers.seq == known.rcv_nxt if known.rcv_known else known.isn_known and acknowledges:
             self.following.close(known)
@@ -221,7 +220,7 @@ class Rewriter:
         headers = self._headers
         edits = self._edits
         believed = known.plausible(headers.seq)
-        ack = add(headers.ack, known.offset)
+        ack = sequence.add(headers.ack, known.offset)
         ahead = 0
         if believed:
             self._note_incoming(known)
@@ -229,11 +228,11 @@ class Rewriter:
             if known.keeps:
                 self.following.kept.trim(known)
             ahead = known.beyond(ack)
-        edits.put_ack(add(ack, -ahead))
+        edits.put_ack(sequence.add(ack, -ahead))
         edits.put_echo(known, believed)
         edits.put_sack(known)
         if ahead:  # the window's edge stays where it is
-            edits.put_window(known.window_for(add(ack, -ahead), ack, headers.window))
+            edits.put_window(known.window_for(sequence.add(ack, -ahead), ack, headers.window))
             self.counters.clamped += 1
             if not known.owed:
                 known.owed = True
@@ -247,14 +246,14 @@ class Rewriter:
         length = self._edits.segment_length()
         known.client_sent(headers.seq, length)
         if headers.flags & FIN:
-            known.client_end_fin(add(headers.seq, length))
+            known.client_end_fin(sequence.add(headers.seq, length))
 
     def _incoming_fragment(self, now: float) -> None:
         """The first fragment has the TCP header; how long the segment is isn't known yet."""
         known = self._of_fragment(True, now)
         if known is not None and self._headers.flags & ACK:
             self.following.use(known, now)
-            self._edits.put_ack(add(self._headers.ack, known.offset))
+            self._edits.put_ack(sequence.add(self._headers.ack, known.offset))
             self._edits.put_echo(known, False)
             self._edits.put_sack(known)
 
@@ -336,7 +335,7 @@ class Rewriter:
         else:
             at = edits.timestamps_at()
             if at:
-                known.stamp(u32(edits.data, at))
+                known.stamp(fields.u32(edits.data, at))
 
     def _restart(self, key: bytes, known: Followed | None, now: float) -> Followed | None:
         if self.following.alone and (
@@ -350,7 +349,7 @@ class Rewriter:
             known = self.following.add(key, now)
         if known is not None:
             seq = self._headers.seq
-            end = add(seq, self._edits.segment_length())
+            end = sequence.add(seq, self._edits.segment_length())
             self.following.restart(known, seq, end, self._edits.offered_scale() != NO_SCALE)
             self.following.keep(known, self._edits, end)
         return known
@@ -366,7 +365,7 @@ class Rewriter:
         self._edits.put_seq(known)
         self._edits.put_stamp(known)
         if known.state != CLOSED:
-            self.following.keep(known, self._edits, add(headers.seq, 1))
+            self.following.keep(known, self._edits, sequence.add(headers.seq, 1))
         self.following.close(known)
 
     def _outgoing_segment(self, known: Followed) -> None:
@@ -375,7 +374,7 @@ class Rewriter:
         if closed and not known.over():
             self.following.reopen(known)  # a reset that the guest didn't take, or that it has not read yet
         length = self._edits.segment_length()
-        end = add(headers.seq, length)
+        end = sequence.add(headers.seq, length)
         if headers.flags & ACK:
             known.guest_acked(headers.ack)
         if headers.flags & FIN:

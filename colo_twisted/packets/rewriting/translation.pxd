@@ -1,9 +1,9 @@
 cimport cython
 
 from colo_twisted.packets.checksum cimport put_long, put_word, updated
-from colo_twisted.packets.fields cimport put_u16, put_u32, u16, u32
+from colo_twisted.packets cimport fields
 from colo_twisted.packets.headers cimport Headers
-from colo_twisted.packets.sequence cimport add, before, distance
+from colo_twisted.packets cimport sequence
 
 cdef int OFFSET_MASK, PROTOCOL_DESTINATION_OPTIONS, PROTOCOL_FRAGMENT, PROTOCOL_HOP_BY_HOP
 cdef int PROTOCOL_ICMP, PROTOCOL_ICMPV6, V6_FIRST_INFORMATIONAL

@@ -8,9 +8,10 @@ sums the pseudo header only, and stays.
 
 from __future__ import annotations
 
+from colo_twisted.packets import fields, sequence
 from colo_twisted.packets.acknowledgments import blocks, keep_blocks
 from colo_twisted.packets.checksum import put_long, put_word, updated
-from colo_twisted.packets.fields import Bytes, put_u16, put_u32, u16, u32
+from colo_twisted.packets.fields import Bytes
 from colo_twisted.packets.headers import Headers
 from colo_twisted.packets.icmp import V6_FIRST_INFORMATIONAL
 from colo_twisted.packets.ip import (
@@ -31,7 +32,6 @@ from colo_twisted.packets.ip import (
     V6_SOURCE_AT,
 )
 from colo_twisted.packets.kinds import TCP
-from colo_twisted.packets.sequence import add, before, distance
 from colo_twisted.packets.tcp import CHECKSUM_AT, SEQ_AT
 
 NO_CHECKSUM = -1
@@ -42,7 +42,7 @@ _V4_ERRORS = frozenset((3, 4, 11, 12))  # ICMP's types that do
 def set_long(data: bytearray, at: int, value: int, checksum_at: int, odd: bool) -> None:
     """Set a 32-bit field; ``odd``: it begins at an odd place of its header."""
     if checksum_at == NO_CHECKSUM:
-        put_u32(data, at, value)
+        fields.put_u32(data, at, value)
     else:
         put_long(data, at, value, checksum_at, odd)
 
@@ -50,7 +50,7 @@ def set_long(data: bytearray, at: int, value: int, checksum_at: int, odd: bool) 
 def set_word(data: bytearray, at: int, value: int, checksum_at: int) -> None:
     """Set a 16-bit field at an even place of its header."""
     if checksum_at == NO_CHECKSUM:
-        put_u16(data, at, value)
+        fields.put_u16(data, at, value)
     else:
         put_word(data, at, value, checksum_at)
 
@@ -59,25 +59,25 @@ def shift_blocks(data: bytearray, option: int, transport: int, offset: int, chec
     """Add ``offset`` to the edges in a SACK option (RFC 2018)."""
     odd = ((option - transport) & 1) != 0
     for edge in range(option + 2, option + data[option + 1], 4):
-        set_long(data, edge, add(u32(data, edge), offset), checksum_at, odd)
+        set_long(data, edge, sequence.add(fields.u32(data, edge), offset), checksum_at, odd)
 
 
 def has_block_beyond(data: Bytes, option: int, most: int) -> bool:
     """Whether a block of a SACK option ends beyond ``most``."""
     for block in range(option + 2, option + data[option + 1], 8):
-        end = u32(data, block + 4)
-        if distance(end, most) > 0:
+        end = fields.u32(data, block + 4)
+        if sequence.distance(end, most) > 0:
             return True
     return False
 
 
 def drop_blocks_beyond(data: bytearray, option: int, transport: int, most: int, checksum_at: int) -> None:
     """Make NOPs of the blocks of a SACK option that end beyond ``most``, and of all of it if none is left."""
-    partial = u16(data, transport + CHECKSUM_AT)
-    within = [block for block in blocks(data, option) if before(u32(block, 4), add(most, 1))]
+    partial = fields.u16(data, transport + CHECKSUM_AT)
+    within = [block for block in blocks(data, option) if sequence.before(fields.u32(block, 4), sequence.add(most, 1))]
     keep_blocks(data, option, transport, within)
     if checksum_at == NO_CHECKSUM:
-        put_u16(data, transport + CHECKSUM_AT, partial)
+        fields.put_u16(data, transport + CHECKSUM_AT, partial)
 
 
 def is_error(data: Bytes, headers: Headers) -> bool:
@@ -98,7 +98,7 @@ def quoted_tcp(data: Bytes, at: int, end: int, version: int) -> int:
         if end - at < V4_HEADER or data[at] >> 4 != 4 or data[at + V4_PROTOCOL_AT] != PROTOCOL_TCP:
             return 0
         transport = at + ((data[at] & 0x0F) << 2)
-        if transport - at < V4_HEADER or u16(data, at + V4_FRAGMENT_AT) & OFFSET_MASK:
+        if transport - at < V4_HEADER or fields.u16(data, at + V4_FRAGMENT_AT) & OFFSET_MASK:
             return 0
     else:
         transport = _behind_v6(data, at, end)
@@ -115,7 +115,7 @@ def _behind_v6(data: Bytes, at: int, end: int) -> int:
         if end - at < 8:
             return 0
         if protocol == PROTOCOL_FRAGMENT:
-            if u16(data, at + 2) & 0xFFF8:
+            if fields.u16(data, at + 2) & 0xFFF8:
                 return 0
             size = 8
         elif protocol in (PROTOCOL_HOP_BY_HOP, PROTOCOL_ROUTING, PROTOCOL_DESTINATION_OPTIONS):
@@ -139,13 +139,13 @@ def shift_quoted_seq(data: bytearray, tcp: int, end: int, offset: int, checksum_
     """Add ``offset`` to the seq of a quoted TCP header, to its own checksum if that is quoted, and to the outer one."""
     own = tcp + CHECKSUM_AT
     whole = own + 2 <= end
-    before = (u16(data, tcp + SEQ_AT), u16(data, tcp + SEQ_AT + 2), u16(data, own) if whole else 0)
-    seq = add(u32(data, tcp + SEQ_AT), offset)
+    before = (fields.u16(data, tcp + SEQ_AT), fields.u16(data, tcp + SEQ_AT + 2), fields.u16(data, own) if whole else 0)
+    seq = sequence.add(fields.u32(data, tcp + SEQ_AT), offset)
     set_long(data, tcp + SEQ_AT, seq, own if whole else NO_CHECKSUM, False)
     if checksum_at == NO_CHECKSUM:
         return
-    after = (seq >> 16, seq & 0xFFFF, u16(data, own) if whole else 0)
-    checksum = u16(data, checksum_at)
+    after = (seq >> 16, seq & 0xFFFF, fields.u16(data, own) if whole else 0)
+    checksum = fields.u16(data, checksum_at)
     for old, new in zip(before, after):
         checksum = updated(checksum, old, new)
-    put_u16(data, checksum_at, checksum)
+    fields.put_u16(data, checksum_at, checksum)
