@@ -14,5 +14,5 @@ cdef class ByteQueue(Flow):
     cpdef trim(self)
     @cython.locals(tail=Held)
     cpdef insert(self, Held held)
-    @cython.locals(previous=Held, following=Held, known="long long")
+    @cython.locals(previous=Held, following=Held, covered=Held, known="long long")
     cdef _insert_within(self, Held held)

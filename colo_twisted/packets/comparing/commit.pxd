@@ -2,7 +2,8 @@ cimport cython
 
 from colo_twisted.packets.acknowledgments cimport lowered, restamped
 from colo_twisted.packets cimport fields
-from colo_twisted.packets.comparing.held cimport Held, Outlet
+from colo_twisted.packets.comparing.held cimport Held
+from colo_twisted.packets.comparing.outlet cimport Outlet
 from colo_twisted.packets cimport sequence
 from colo_twisted.packets.comparing.streams cimport StreamFlow
 from colo_twisted.packets.tcp_options cimport sack_at, scale_of, timestamps_at

@@ -1,7 +1,9 @@
 cimport cython
 
+from colo_twisted.packets cimport fields
 from colo_twisted.packets.comparing.flows cimport Flow
-from colo_twisted.packets.comparing.held cimport Held, Outlet
+from colo_twisted.packets.comparing.held cimport Held
+from colo_twisted.packets.comparing.outlet cimport Outlet
 
 cdef int EQUAL, PAYLOAD_DIFFERS
 

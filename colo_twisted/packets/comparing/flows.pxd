@@ -1,7 +1,8 @@
 cimport cython
 
 from colo_twisted.packets.connections cimport Connection
-from colo_twisted.packets.comparing.held cimport Held, Outlet
+from colo_twisted.packets.comparing.held cimport Held
+from colo_twisted.packets.comparing.outlet cimport Outlet
 from colo_twisted.packets.comparing.tally cimport Tally
 
 cdef int EQUAL, UNMATCHED, DIVERGED, FOLLOWED, NAMING
