@@ -1,3 +1,4 @@
+# classes: no_gc=True
 cimport cython
 
 from colo_twisted.packets cimport fields, hashing
@@ -7,7 +8,6 @@ cdef int LEAST_INDEX, NOBODY
 cdef bytes SEED
 
 
-@cython.no_gc
 cdef class Connection:
     cdef public bytes key
     cdef public double last_used

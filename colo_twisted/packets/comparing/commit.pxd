@@ -1,3 +1,4 @@
+# classes: no_gc=True
 cimport cython
 
 from colo_twisted.packets.acknowledgments cimport lowered, restamped
@@ -13,7 +14,6 @@ cdef int ACK_OVERDUE, EQUAL, WINDOW_OVERDUE
 cdef double NEVER
 
 
-@cython.no_gc
 cdef class Side:
     cdef public bint known
     cdef public unsigned int ack, edge
@@ -23,7 +23,6 @@ cdef class Side:
     cpdef note(self, Held held)
 
 
-@cython.no_gc
 cdef class CommittedFlow(StreamFlow):
     cdef public Side primary, secondary, left
     cdef public double owed_since

@@ -1,3 +1,4 @@
+# classes: no_gc=True
 cimport cython
 
 from colo_twisted.packets cimport fields
@@ -8,7 +9,6 @@ from colo_twisted.packets.comparing.outlet cimport Outlet
 cdef int EQUAL, PAYLOAD_DIFFERS
 
 
-@cython.no_gc
 cdef class DatagramFlow(Flow):
     @cython.locals(newer=double)
     cpdef double deadline(self, double patience) except -1

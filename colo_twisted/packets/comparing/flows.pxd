@@ -1,3 +1,4 @@
+# classes: no_gc=True
 cimport cython
 
 from colo_twisted.packets.connections cimport Connection
@@ -8,7 +9,6 @@ from colo_twisted.packets.comparing.tally cimport Tally
 cdef int EQUAL, UNMATCHED, DIVERGED, FOLLOWED, NAMING
 
 
-@cython.no_gc
 cdef class Flow(Connection):
     cdef public int kind, protection
     cdef public double born, watched_until

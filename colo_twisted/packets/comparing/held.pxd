@@ -1,3 +1,5 @@
+# classes: no_gc=True, freelist=4096
+# A queue has no cycles, and a collector that walks through all of them costs more than they do.
 cimport cython
 
 from colo_twisted.packets cimport fields
@@ -9,7 +11,6 @@ cdef int OVERHEAD, LENGTH_SIZE, VNET_LENGTH_SIZE, TCP, UDP, FIN, RST, SYN, NEEDS
 
 
 @cython.final
-@cython.no_gc  # as Held
 cdef class Chunk:
     cdef public list held
     cdef public Py_ssize_t size, waiting
@@ -21,8 +22,6 @@ cdef class Chunk:
 
 
 @cython.final
-@cython.freelist(4096)
-@cython.no_gc  # a queue has no cycles, and a collector that walks through all of them costs more than they do
 cdef class Held:
     cdef public bytes data
     cdef public Py_ssize_t start, end, packet, network, transport, payload, length, compared, cost

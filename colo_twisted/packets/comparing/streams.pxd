@@ -1,3 +1,4 @@
+# classes: no_gc=True
 cimport cython
 
 from colo_twisted.packets.comparing.byte_queue cimport ByteQueue
@@ -12,7 +13,6 @@ cdef int EQUAL, FIN_DIFFERS, PAYLOAD_DIFFERS, SYN_DIFFERS, UNMATCHED, WAIT
 cdef double NEVER
 
 
-@cython.no_gc
 cdef class StreamFlow(ByteQueue):
     cdef public list ahead
     cdef public bint guessed
