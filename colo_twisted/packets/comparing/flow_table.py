@@ -155,7 +155,7 @@ class FlowTable:
         self._connections.remove(known)
         flow = self.begin(held, now, True)
         if flow is not None and known.next_syn is not None:  # the secondary was first
-            flow.receive_secondary(known.next_syn, self._outlet, known.next_syn_since)
+            flow.receive_secondary(known.next_syn, self._outlet, known.next_syn.since)
         known.empty()
         return flow
 

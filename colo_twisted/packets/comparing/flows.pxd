@@ -10,15 +10,13 @@ cdef int EQUAL, UNMATCHED, DIVERGED, FOLLOWED, NAMING
 
 
 cdef class Flow(Connection):
-    cdef public int kind, protection
+    cdef public unsigned char kind, protection, ended
     cdef public double born, watched_until
     cdef public object rule
     cdef public Held primary_head, primary_tail, secondary_head, secondary_tail
-    cdef public Py_ssize_t primary_count, secondary_count
-    cdef public Py_ssize_t differs_at, held_bytes
+    cdef public int primary_count, secondary_count, differs_at, held_bytes
     cdef public Held differing
     cdef public Tally tally
-    cdef public bint ended
     cdef public long long mark
 
     cpdef int receive_primary(self, Held held, Outlet outlet, double now) except -1

@@ -141,7 +141,9 @@ class Flow(Connection):
             self.primary_tail.following = held
         self.primary_tail = held
         self.primary_count += 1
-        self.count_held(1, held.cost)
+        self.held_bytes += held.cost
+        self.tally.held_packets += 1
+        self.tally.held_bytes += held.cost
 
     def hold_secondary(self, held: Held) -> None:
         """Put a packet at the end of the secondary's queue."""
@@ -152,7 +154,9 @@ class Flow(Connection):
             self.secondary_tail.following = held
         self.secondary_tail = held
         self.secondary_count += 1
-        self.count_held(1, held.cost)
+        self.held_bytes += held.cost
+        self.tally.held_packets += 1
+        self.tally.held_bytes += held.cost
 
     def pop_primary(self) -> Held:
         """Take the first out of the primary's queue, which isn't empty."""
@@ -163,7 +167,9 @@ class Flow(Connection):
             self.primary_tail = None
         held.leave_queue()
         self.primary_count -= 1
-        self.count_held(-1, -held.cost)
+        self.held_bytes -= held.cost
+        self.tally.held_packets -= 1
+        self.tally.held_bytes -= held.cost
         return held
 
     def pop_secondary(self) -> None:
@@ -175,4 +181,6 @@ class Flow(Connection):
             self.secondary_tail = None
         held.leave_queue()
         self.secondary_count -= 1
-        self.count_held(-1, -held.cost)
+        self.held_bytes -= held.cost
+        self.tally.held_packets -= 1
+        self.tally.held_bytes -= held.cost
