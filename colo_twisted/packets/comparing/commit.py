@@ -192,7 +192,7 @@ class CommittedFlow(StreamFlow):
         if self.primary_rst:
             return True
         fin_alone = self.left_known and sequence.distance(ack, self.left_ack_max) <= 1
-        return self.secondary_rst_since != NEVER and self.primary_fin and fin_alone
+        return self.secondary_rst and self.primary_fin and fin_alone
 
     def part_head(self, outlet: Outlet, now: float) -> None:
         """
