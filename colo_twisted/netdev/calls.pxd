@@ -1,7 +1,6 @@
 # inline
 
 from cpython.bytearray cimport PyByteArray_AS_STRING
-from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.errno cimport EINTR, errno
 from posix.unistd cimport read, write
 
@@ -24,7 +23,3 @@ cdef inline Py_ssize_t write_from(int fd, const unsigned char* data, Py_ssize_t 
             return size
         if errno != EINTR:
             return -errno
-
-
-cdef inline bytes beginning(bytearray buffer, Py_ssize_t end):
-    return PyBytes_FromStringAndSize(PyByteArray_AS_STRING(buffer), end)

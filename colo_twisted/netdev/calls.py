@@ -23,8 +23,3 @@ def write_from(fd: int, data: bytes, start: int, end: int) -> int:
         return os.write(fd, memoryview(data)[start:end])
     except OSError as error:
         return -(error.errno or 0)
-
-
-def beginning(buffer: bytearray, end: int) -> bytes:
-    """A copy of ``buffer[:end]``."""
-    return bytes(memoryview(buffer)[:end])

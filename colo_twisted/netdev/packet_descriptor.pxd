@@ -1,7 +1,7 @@
 cimport cython
 
 from colo_twisted.netdev cimport calls
-from colo_twisted.packets cimport fields
+from colo_twisted.packets cimport fields, octets
 from colo_twisted.packets.batch cimport Batch
 
 cdef int LENGTH_SIZE, MAX_FRAME, TAP_HEADER_SIZE, VNET_LENGTH_SIZE

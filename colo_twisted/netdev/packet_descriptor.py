@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from colo_twisted.netdev import calls
-from colo_twisted.packets import fields
+from colo_twisted.packets import fields, octets
 from colo_twisted.packets.batch import LENGTH_SIZE, MAX_FRAME, VNET_LENGTH_SIZE, Batch
 from colo_twisted.packets.vnet import TAP_HEADER_SIZE, fit_header
 
@@ -53,7 +53,7 @@ class PacketDescriptor:
             places.append(end)
         self.packets = count
         self.octets = end - prefix * count
-        return Batch(calls.beginning(buffer, end), places, self.vnet_hdr) if count else None
+        return Batch(octets.beginning(buffer, end), places, self.vnet_hdr) if count else None
 
     def write(self, data: bytes, at: int, vnet_hdr: bool) -> int:
         """

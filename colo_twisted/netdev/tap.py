@@ -25,7 +25,7 @@ from colo_twisted.netdev.tun import ITun, KernelTun, OpenedTap, explain
 from colo_twisted.options.declare import ObjectType
 from colo_twisted.options.errors import StartError
 from colo_twisted.packets.batch import Batch
-from colo_twisted.packets.vnet import without_vnet_headers
+from colo_twisted.packets.finishing import without_vnet_headers
 from colo_twisted.reporting import Reporter
 
 # one turn of the reactor reads until the TAP is empty, or so much
@@ -267,9 +267,8 @@ class Tap:
             self.counters.dropped_link_down += len(batch)
         else:
             if batch.vnet_hdr and not self.vnet_hdr:
-                frames = len(batch)
-                batch = without_vnet_headers(batch)
-                self.counters.dropped_needs_vnet_hdr += frames - len(batch)
+                batch, left_out = without_vnet_headers(batch)
+                self.counters.dropped_needs_vnet_hdr += left_out
             if self._waiting:
                 self._wait_with(batch, 0)
             else:

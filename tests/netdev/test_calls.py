@@ -8,8 +8,6 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.support.inlined import in_use
 
@@ -61,13 +59,3 @@ def test_errors_are_negative_numbers(ends: Ends) -> None:
     os.close(number)
     assert calls.read_into(number, bytearray(10), 0, 10) == -errno.EBADF
     assert calls.write_from(number, b"abc", 0, 3) == -errno.EBADF
-
-
-@given(st.binary(max_size=40), st.data())
-def test_a_beginning_is_a_copy(data: bytes, draw: st.DataObject) -> None:
-    buffer = bytearray(data)
-    end = draw.draw(st.integers(0, len(data)))
-    taken = calls.beginning(buffer, end)
-    assert type(taken) is bytes
-    buffer.extend(b"more")  # nothing holds on to it
-    assert taken == data[:end]
