@@ -17,6 +17,7 @@ from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.checksum import ones_complement_sum
 from colo_twisted.packets.finishing import LEAST_GSO_SIZE, in_form, without_vnet_headers
 from colo_twisted.packets.vnet import GSO_ECN, GSO_TCPV4, GSO_TCPV6, NEEDS_CSUM, with_vnet_headers
+from tests.support.cut import cut
 from tests.support.strategies import VNET_LENGTHS, Frame, batch_of_frames, ethernet, frames_of, packets, streams, wire
 
 DATA_VALID = 2
@@ -170,24 +171,6 @@ def test_the_fields_last_possible_place_is_the_packets_last_two_bytes() -> None:
 # large segments
 
 
-def cut_by_hand(ip: Packet, between: Packet | None, tcp: Packet, payload: bytes, size: int) -> list[bytes]:
-    """Each piece as scapy makes it from the fields that a kernel's would have (Linux: net/ipv4/tcp_offload.c)."""
-    pieces = []
-    for index, at in enumerate(range(0, max(len(payload), 1), size)):
-        layers = ip.copy()
-        if ip.version == 4:
-            layers.id = (ip.id + index) & 0xFFFF
-        segment = tcp.copy()
-        segment.seq = (tcp.seq + at) & 0xFFFFFFFF
-        if at + size < len(payload):
-            segment.flags = int(segment.flags) & ~0x09  # FIN, PSH
-        if index:
-            segment.flags = int(segment.flags) & ~0x80  # CWR
-        inner = layers / segment / Raw(payload[at : at + size])
-        pieces.append(bytes(ETHER / between.copy() / inner if between is not None else ETHER / inner))
-    return pieces
-
-
 def large(whole: bytes, ip: Packet, start: int, size: int, ecn: bool = False, length: int = 10) -> Frame:
     """A whole TCP packet as a sender with offloads leaves it."""
     kind = (GSO_TCPV4 if ip.version == 4 else GSO_TCPV6) | (GSO_ECN if ecn else 0)
@@ -214,7 +197,7 @@ def test_a_large_segment_becomes_what_a_kernel_makes_of_it(data: Any) -> None:
     start = len(bytes(outer))
     whole = bytes(outer / tcp / Raw(payload))
     frame = large(whole, ip, start, size, data.draw(st.booleans()), data.draw(st.sampled_from((10, 12, 20))))
-    assert finished(frame) == cut_by_hand(ip, between, tcp, payload, size)
+    assert finished(frame) == cut(outer, tcp, payload, size)
 
 
 def test_the_largest_one_and_what_stands_round_it() -> None:
@@ -225,7 +208,7 @@ def test_the_largest_one_and_what_stands_round_it() -> None:
     batch, left_out = without_vnet_headers(
         batch_of_frames([Frame(before), large(whole, IP4, 34, 48), Frame(after)], True)
     )
-    assert list(batch.packets()) == [before, *cut_by_hand(IP4, None, tcp, payload, 48), after]
+    assert list(batch.packets()) == [before, *cut(ETHER / IP4, tcp, payload, 48), after]
     assert (left_out, batch.vnet_hdr, batch.places[-1]) == (0, False, len(batch.data))
 
 
