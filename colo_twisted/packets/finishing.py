@@ -27,13 +27,14 @@ from colo_twisted.packets.vnet import (
 )
 
 LEAST_GSO_SIZE = 48  # as Linux's tcp_min_snd_mss: each piece has a header of its own, and they shall not add up
+MOST_KEPT = 1 << 20  # bytes of room, from one batch to the next
 
 
 class Finishing:
     """
-    One batch on its way.
+    The room that batches are finished in, one after the other.
 
-    @ivar left_out: frames that can't be finished: segments that aren't TCP's, fields that lie outside.
+    @ivar left_out: frames of the last that can't be finished: segments that aren't TCP's, fields that lie outside.
     """
 
     def __init__(self) -> None:
@@ -46,8 +47,11 @@ class Finishing:
     def finished(self, batch: Batch) -> Batch:
         """The frames of a batch with vnet headers, in the form without."""
         data = batch.data
-        at = 0
+        self.left_out = 0
+        self._end = 0
+        self._places = [0]
         self._make_room(len(data))
+        at = 0
         while at < len(data):
             header = at + LENGTH_SIZE + VNET_LENGTH_SIZE
             packet = header + fields.u32(data, at + LENGTH_SIZE)
@@ -60,7 +64,10 @@ class Finishing:
                 self.left_out += not self._finish(data, header, packet, at)
             else:
                 self._put(data, packet, at)
-        return Batch(octets.beginning(self._out, self._end), self._places, False)
+        done = Batch(octets.beginning(self._out, self._end), self._places, False)
+        if len(self._out) > MOST_KEPT:
+            self._out = bytearray()
+        return done
 
     def _make_room(self, size: int) -> None:
         missing = self._end + size - len(self._out)
@@ -157,6 +164,9 @@ class Finishing:
         fields.put_u16(out, network + V4_CHECKSUM_AT, 0xFFFF - octets.sum16(out, network, transport))
 
 
+_finishing = Finishing()  # of all: it returns before anybody else can ask, and room that stays costs no page faults
+
+
 def without_vnet_headers(batch: Batch) -> tuple[Batch, int]:
     """
     The batch in the form without vnet headers: partial checksums are finished, large TCP segments cut.
@@ -166,8 +176,7 @@ def without_vnet_headers(batch: Batch) -> tuple[Batch, int]:
     """
     if not batch.vnet_hdr:
         return batch, 0
-    finishing = Finishing()
-    return finishing.finished(batch), finishing.left_out
+    return _finishing.finished(batch), _finishing.left_out
 
 
 def in_form(batch: Batch, vnet_hdr: bool) -> tuple[Batch, int]:

@@ -212,6 +212,14 @@ def test_the_largest_one_and_what_stands_round_it() -> None:
     assert (left_out, batch.vnet_hdr, batch.places[-1]) == (0, False, len(batch.data))
 
 
+def test_what_was_finished_stays_as_it_is_when_more_is() -> None:
+    first, second = ethernet(0x0800, b"first"), ethernet(0x0800, b"other")
+    batch, _ = without_vnet_headers(batch_of_frames([Frame(first)] * 3, True))
+    for count in (1, 5, 100_000, 2):
+        assert finished(*[Frame(second)] * count) == [second] * count
+    assert list(batch.packets()) == [first] * 3
+
+
 def test_behind_an_extension_header() -> None:
     ip = IP6 / IPv6ExtHdrDestOpt()
     payload = bytes(1000)
