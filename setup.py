@@ -6,7 +6,8 @@ cimports it, as C, and the .py beside it is their plain twin.
 
 The environment variable COLO_COMPILE says what then: ``required``, what can't be compiled is an error;
 ``off``, nothing is compiled; unset, what can't be compiled is said in one line, and all of it
-runs as plain Python. An editable install is never compiled: Python would load a module's .so, however
+runs as plain Python. ``sanitized`` is ``required`` with bounds checks and gcc's sanitizers, for tests (`make
+test-sanitized`). An editable install is never compiled: Python would load a module's .so, however
 old, before the source that somebody edits.
 """
 
@@ -21,14 +22,29 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError, CCompilerError
 
 WANTED = os.environ.get("COLO_COMPILE", "")
+SANITIZED = WANTED == "sanitized"
 JOBS = 2
 DIRECTIVES = {
     "language_level": 3,
-    "boundscheck": False,
+    "boundscheck": SANITIZED,
+    "initializedcheck": SANITIZED,
+    "nonecheck": SANITIZED,
     "wraparound": False,
     "cdivision": True,
-    "initializedcheck": False,
 }
+COMPILER = ["-O3"]
+LINKER: list[str] = []
+if SANITIZED:
+    LINKER = ["-fsanitize=address,undefined"]
+    COMPILER = [
+        *LINKER,
+        "-fno-sanitize-recover=all",
+        "-fno-omit-frame-pointer",
+        "-fstrict-overflow",  # Python's own -fwrapv makes signed overflow no fault
+        "-g",
+        "-O1",
+        f"-include{Path(__file__).resolve().parent / 'tests' / 'support' / 'sanitized.h'}",
+    ]
 
 
 class Compile(build_ext):
@@ -47,7 +63,7 @@ class Compile(build_ext):
             self._cythonize()
             super().run()
         except (BaseError, CCompilerError, ImportError, OSError) as error:
-            if WANTED == "required":
+            if WANTED in ("required", "sanitized"):
                 raise
             self._remove_compiled()
             self._leave_plain(" ".join(str(error).split()))
@@ -74,15 +90,21 @@ class Compile(build_ext):
         print(f"colo_twisted: packets/ is not compiled and will run slower: {why}", file=sys.stderr)
 
 
+def extension(name: str, source: str) -> Extension:
+    """One module, compiled as COLO_COMPILE wants it."""
+    return Extension(name, [source], extra_compile_args=COMPILER, extra_link_args=LINKER)
+
+
 def extensions() -> list[Extension]:
     """One for each .pxd that isn't inline; nothing is listed by hand."""
     return [
-        Extension(".".join(pxd.with_suffix("").parts), [str(pxd.with_suffix(".py"))], extra_compile_args=["-O3"])
+        extension(".".join(pxd.with_suffix("").parts), str(pxd.with_suffix(".py")))
         for pxd in sorted(Path("colo_twisted").rglob("*.pxd"))
         if not pxd.read_text().startswith("# inline\n")
     ]
 
 
-if WANTED not in ("", "required", "off"):
-    sys.exit(f"COLO_COMPILE: '{WANTED}' (allowed: required, off, or not set)")
-setup(ext_modules=[] if WANTED == "off" else extensions(), cmdclass={"build_ext": Compile})
+if WANTED not in ("", "required", "sanitized", "off"):
+    sys.exit(f"COLO_COMPILE: '{WANTED}' (allowed: required, sanitized, off, or not set)")
+if __name__ == "__main__":  # tests/support/inlined.py takes from here how a module is compiled
+    setup(ext_modules=[] if WANTED == "off" else extensions(), cmdclass={"build_ext": Compile})
