@@ -1,8 +1,10 @@
+# classes: no_gc=True
 cimport cython
 
 from colo_twisted.packets.acknowledgments cimport lowered, restamped
 from colo_twisted.packets cimport fields
-from colo_twisted.packets.comparing.held cimport Held, Outlet
+from colo_twisted.packets.comparing.held cimport Held
+from colo_twisted.packets.comparing.outlet cimport Outlet
 from colo_twisted.packets cimport sequence
 from colo_twisted.packets.comparing.streams cimport StreamFlow
 from colo_twisted.packets.tcp_options cimport sack_at, scale_of, timestamps_at
@@ -12,7 +14,6 @@ cdef int ACK_OVERDUE, EQUAL, WINDOW_OVERDUE
 cdef double NEVER
 
 
-@cython.no_gc
 cdef class Side:
     cdef public bint known
     cdef public unsigned int ack, edge
@@ -22,7 +23,6 @@ cdef class Side:
     cpdef note(self, Held held)
 
 
-@cython.no_gc
 cdef class CommittedFlow(StreamFlow):
     cdef public Side primary, secondary, left
     cdef public double owed_since

@@ -14,7 +14,8 @@ from colo_twisted.packets.acknowledgments import lowered, pure_ack, restamped
 from colo_twisted.packets.batch import framed
 from colo_twisted.packets.comparing.cutting import first_part, last_part
 from colo_twisted.packets.comparing.flows import NEVER
-from colo_twisted.packets.comparing.held import Held, Outlet
+from colo_twisted.packets.comparing.held import Held
+from colo_twisted.packets.comparing.outlet import Outlet
 from colo_twisted.packets.comparing.streams import StreamFlow
 from colo_twisted.packets.comparing.verdicts import ACK_OVERDUE, EQUAL, WINDOW_OVERDUE
 from colo_twisted.packets.tcp import ACK, LARGEST_SCALE, RST, SYN, URG
@@ -219,8 +220,7 @@ class CommittedFlow(StreamFlow):
     def _put_in_place(self, head: Held, rest: Held) -> None:
         rest.following = head.following
         rest.queued = True
-        head.following = None
-        head.queued = False
+        head.leave_queue()
         self.primary_head = rest
         if self.primary_tail is head:
             self.primary_tail = rest

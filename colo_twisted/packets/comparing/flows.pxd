@@ -1,13 +1,14 @@
+# classes: no_gc=True
 cimport cython
 
 from colo_twisted.packets.connections cimport Connection
-from colo_twisted.packets.comparing.held cimport Held, Outlet
+from colo_twisted.packets.comparing.held cimport Held
+from colo_twisted.packets.comparing.outlet cimport Outlet
 from colo_twisted.packets.comparing.tally cimport Tally
 
 cdef int EQUAL, UNMATCHED, DIVERGED, FOLLOWED, NAMING
 
 
-@cython.no_gc
 cdef class Flow(Connection):
     cdef public int kind, protection
     cdef public double born, watched_until

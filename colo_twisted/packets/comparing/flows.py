@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from colo_twisted.packets.comparing.held import Held, Outlet
+from colo_twisted.packets.comparing.held import Held
+from colo_twisted.packets.comparing.outlet import Outlet
 from colo_twisted.packets.comparing.protection import DIVERGED, FOLLOWED, NAMING
 from colo_twisted.packets.comparing.tally import Tally
 from colo_twisted.packets.comparing.verdicts import EQUAL, UNMATCHED
@@ -160,8 +161,7 @@ class Flow(Connection):
         self.primary_head = held.following
         if self.primary_head is None:
             self.primary_tail = None
-        held.following = None
-        held.queued = False
+        held.leave_queue()
         self.primary_count -= 1
         self.count_held(-1, -held.cost)
         return held
@@ -173,7 +173,6 @@ class Flow(Connection):
         self.secondary_head = held.following
         if self.secondary_head is None:
             self.secondary_tail = None
-        held.following = None
-        held.queued = False
+        held.leave_queue()
         self.secondary_count -= 1
         self.count_held(-1, -held.cost)

@@ -1,9 +1,11 @@
+# classes: no_gc=True
 cimport cython
 
 from colo_twisted.packets.comparing.byte_queue cimport ByteQueue
 from colo_twisted.packets cimport fields
 from colo_twisted.packets.comparing.flows cimport Flow
-from colo_twisted.packets.comparing.held cimport Held, Outlet
+from colo_twisted.packets.comparing.held cimport Held
+from colo_twisted.packets.comparing.outlet cimport Outlet
 from colo_twisted.packets cimport sequence
 
 cdef int FIN, RST, SYN
@@ -11,7 +13,6 @@ cdef int EQUAL, FIN_DIFFERS, PAYLOAD_DIFFERS, SYN_DIFFERS, UNMATCHED, WAIT
 cdef double NEVER
 
 
-@cython.no_gc
 cdef class StreamFlow(ByteQueue):
     cdef public list ahead
     cdef public bint guessed
@@ -22,6 +23,7 @@ cdef class StreamFlow(ByteQueue):
     cdef public Held next_syn
     cdef public double secondary_syn_since, secondary_fin_since, secondary_rst_since, next_syn_since
 
+    cpdef bint repeats(self, Held held) except -1
     cdef _meet(self, Held held)
     cdef _place(self, unsigned int seq)
     @cython.locals(head=Held)

@@ -12,7 +12,8 @@ from __future__ import annotations
 from colo_twisted.packets import fields, sequence
 from colo_twisted.packets.comparing.byte_queue import ByteQueue
 from colo_twisted.packets.comparing.flows import NEVER, Flow
-from colo_twisted.packets.comparing.held import Held, Outlet
+from colo_twisted.packets.comparing.held import Held
+from colo_twisted.packets.comparing.outlet import Outlet
 from colo_twisted.packets.comparing.verdicts import EQUAL, FIN_DIFFERS, PAYLOAD_DIFFERS, SYN_DIFFERS, UNMATCHED, WAIT
 from colo_twisted.packets.tcp import FIN, RST, SYN
 
@@ -264,7 +265,7 @@ class StreamFlow(ByteQueue):
                 count = min(part.length - into, held.length - held.compared)
                 mine = held.payload + held.compared
                 theirs = part.payload + into
-                if fields.piece(held.data, mine, mine + count) != fields.piece(part.data, theirs, theirs + count):
+                if not fields.same(held.data, mine, part.data, theirs, count):
                     self._tell_difference(held, mine, part, theirs)
                     return PAYLOAD_DIFFERS
                 held.compared += count
