@@ -8,18 +8,26 @@ READY := $(VENV)/.ready
 # What the tests with guests of their own have built, for all clones (tests/support/colo_guest).
 GUESTS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/colo_twisted
 
-# The virtual environment runs the sources as they stand; beside them a compiled build of them, for PYTHONPATH.
+# The virtual environment runs the sources as they stand; beside them compiled builds of them, for PYTHONPATH.
 COMPILED := $(VENV)/compiled
 BUILT := $(COMPILED)/.built
+SANITIZED := $(VENV)/sanitized
+SANITIZED_BUILT := $(SANITIZED)/.built
 SOURCES := setup.py $(wildcard colo_twisted/*.py colo_twisted/*/*.py colo_twisted/*/*.pxd colo_twisted/*/*/*.py colo_twisted/*/*/*.pxd twisted/plugins/*.py)
 WITH_COMPILED := PYTHONPATH="$(CURDIR)/$(COMPILED)"
 
-.PHONY: help demo test check unit test-long bench compiled clean
+# Python itself isn't sanitized: it must have the address sanitizer's library from the start, and each object in memory
+# of its own. What is found aborts, so that pytest's faulthandler says in which test.
+WITH_SANITIZED = PYTHONPATH="$(CURDIR)/$(SANITIZED)" LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" PYTHONMALLOC=malloc \
+	ASAN_OPTIONS=detect_leaks=0:intercept_strlen=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1
+
+.PHONY: help demo test check unit test-long test-sanitized bench compiled clean
 
 help:
 	@echo 'make demo       the primary is killed in mid-download, twice: what became of the client (COLO_DEMO_MB=300)'
 	@echo 'make test       linters, types, and all tests (make unit: those that need no root)'
 	@echo 'make test-long  the same with more and larger traffic'
+	@echo 'make test-sanitized  the tests of packets/ with bounds checks and the address and undefined-behaviour sanitizers'
 	@echo 'make compiled   a compiled build in $(VENV)/compiled, as those make it for themselves'
 	@echo 'make bench      speed beside QEMU'"'"'s: TAPs and a mirror, colo-compare, the whole pair, two QEMUs under COLO; pauses at a loss (20 minutes)'
 	@echo 'make clean      removes what these made'
@@ -47,6 +55,10 @@ test-long: check $(BUILT)
 	COLO_LONG=1 $(BIN)/pytest
 	COLO_LONG=1 $(WITH_COMPILED) $(BIN)/pytest --compiled --ignore=tests/system
 
+test-sanitized: $(SANITIZED_BUILT)
+	@.ci/install-tools demo
+	$(WITH_SANITIZED) $(BIN)/pytest --sanitized --capture=sys tests/packets
+
 bench: $(BUILT)
 	@.ci/install-tools bench
 	$(WITH_COMPILED) $(BIN)/python -m benchmarks
@@ -61,10 +73,13 @@ $(READY): pyproject.toml
 	@PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --no-build-isolation -e '.[test]' --config-settings editable_mode=compat
 	@touch $@
 
-$(BUILT): $(READY) $(SOURCES)
+$(BUILT): COMPILE = required
+$(SANITIZED_BUILT): COMPILE = sanitized
+$(SANITIZED_BUILT): tests/support/sanitized.h
+$(BUILT) $(SANITIZED_BUILT): $(READY) $(SOURCES)
 	@echo 'Compiling packets/ (two minutes or so; again when a source changes)'
-	@rm -rf build $(COMPILED)
-	@COLO_COMPILE=required $(BIN)/pip install --quiet --no-deps --no-build-isolation --target $(COMPILED) .
+	@rm -rf build $(@D)
+	@COLO_COMPILE=$(COMPILE) $(BIN)/pip install --quiet --no-deps --no-build-isolation --target $(@D) .
 	@rm -rf build
 	@touch $@
 

@@ -7,7 +7,8 @@ is a directive for all classes of the module: decorators in a .pxd are not heede
 
 The environment variable COLO_COMPILE says what then: ``required``, what can't be compiled is an error;
 ``off``, nothing is compiled; unset, what can't be compiled is said in one line, and all of it
-runs as plain Python. An editable install is never compiled: Python would load a module's .so, however
+runs as plain Python. ``sanitized`` is ``required`` with bounds checks and gcc's sanitizers, for tests (`make
+test-sanitized`). An editable install is never compiled: Python would load a module's .so, however
 old, before the source that somebody edits.
 """
 
@@ -22,16 +23,32 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError, CCompilerError
 
 WANTED = os.environ.get("COLO_COMPILE", "")
+SANITIZED = WANTED == "sanitized"
 JOBS = 2
 CLASSES = "# classes: "
 CLASS_DEFAULTS = {"no_gc": False, "freelist": 0}
+UNLISTED = {"freelist": 0} if SANITIZED else {}  # an object that is kept for reuse can't be seen to be used too late
 DIRECTIVES = {
     "language_level": 3,
-    "boundscheck": False,
+    "boundscheck": SANITIZED,
+    "initializedcheck": SANITIZED,
+    "nonecheck": SANITIZED,
     "wraparound": False,
     "cdivision": True,
-    "initializedcheck": False,
 }
+COMPILER = ["-O3"]
+LINKER: list[str] = []
+if SANITIZED:
+    LINKER = ["-fsanitize=address,undefined"]
+    COMPILER = [
+        *LINKER,
+        "-fno-sanitize-recover=all",
+        "-fno-omit-frame-pointer",
+        "-fstrict-overflow",  # Python's own -fwrapv makes signed overflow no fault
+        "-g",
+        "-O1",
+        f"-include{Path(__file__).resolve().parent / 'tests' / 'support' / 'sanitized.h'}",
+    ]
 
 
 class Compile(build_ext):
@@ -50,7 +67,7 @@ class Compile(build_ext):
             self._cythonize()
             super().run()
         except (BaseError, CCompilerError, ImportError, OSError) as error:
-            if WANTED == "required":
+            if WANTED in ("required", "sanitized"):
                 raise
             self._remove_compiled()
             self._leave_plain(" ".join(str(error).split()))
@@ -64,7 +81,7 @@ class Compile(build_ext):
         made = []
         try:
             for extension in self.extensions:
-                Options.get_directive_defaults().update(CLASS_DEFAULTS | class_directives(extension))
+                Options.get_directive_defaults().update(CLASS_DEFAULTS | class_directives(extension) | UNLISTED)
                 made += cythonize([extension], build_dir=to, force=True, quiet=True, compiler_directives=DIRECTIVES)
         except CompileError as error:
             raise CCompilerError(f"Cython: {error}") from None
@@ -81,6 +98,11 @@ class Compile(build_ext):
         print(f"colo_twisted: packets/ is not compiled and will run slower: {why}", file=sys.stderr)
 
 
+def extension(name: str, source: str) -> Extension:
+    """One module, compiled as COLO_COMPILE wants it."""
+    return Extension(name, [source], extra_compile_args=COMPILER, extra_link_args=LINKER)
+
+
 def class_directives(extension: Extension) -> dict[str, bool | int]:
     """What the first line of its .pxd says of its classes."""
     first = Path(extension.sources[0]).with_suffix(".pxd").read_text().partition("\n")[0]
@@ -93,12 +115,13 @@ def class_directives(extension: Extension) -> dict[str, bool | int]:
 def extensions() -> list[Extension]:
     """One for each .pxd that isn't inline; nothing is listed by hand."""
     return [
-        Extension(".".join(pxd.with_suffix("").parts), [str(pxd.with_suffix(".py"))], extra_compile_args=["-O3"])
+        extension(".".join(pxd.with_suffix("").parts), str(pxd.with_suffix(".py")))
         for pxd in sorted(Path("colo_twisted").rglob("*.pxd"))
         if not pxd.read_text().startswith("# inline\n")
     ]
 
 
-if WANTED not in ("", "required", "off"):
-    sys.exit(f"COLO_COMPILE: '{WANTED}' (allowed: required, off, or not set)")
-setup(ext_modules=[] if WANTED == "off" else extensions(), cmdclass={"build_ext": Compile})
+if WANTED not in ("", "required", "sanitized", "off"):
+    sys.exit(f"COLO_COMPILE: '{WANTED}' (allowed: required, sanitized, off, or not set)")
+if __name__ == "__main__":  # tests/support/inlined.py takes from here how a module is compiled
+    setup(ext_modules=[] if WANTED == "off" else extensions(), cmdclass={"build_ext": Compile})

@@ -25,6 +25,7 @@ from twisted.python import usage
 
 from colo_twisted.heap import keep_what_is_freed
 from colo_twisted.machine import Machine
+from colo_twisted.memory import keep_freed
 from colo_twisted.options.commandline import USAGE, HelpWanted, parse_arguments
 from colo_twisted.options.configuration import Configuration
 from colo_twisted.options.errors import OptionError, StartError
@@ -85,6 +86,7 @@ def makeService(options: Options) -> IService:
         raise
     if options.twistd is None:
         return machine
+    keep_freed()
     # else no timer runs for a while once the wall clock is set back
     reactor.seconds = time.monotonic  # type: ignore[method-assign]
     service = _TwistdService(options.twistd)

@@ -26,6 +26,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a shell's background
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--compiled", action="store_true", help="packets/ is to be the build that PYTHONPATH names")
+    parser.addoption("--sanitized", action="store_true", help="and that one is to be sanitized (COLO_COMPILE)")
 
 
 @pytest.hookimpl(hookwrapper=True)

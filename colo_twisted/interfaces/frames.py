@@ -20,6 +20,8 @@ class Direction(enum.Enum):
     TX = "tx"
     RX = "rx"
 
+    __hash__ = object.__hash__  # they are keys for each batch, and Enum's own is a call into Python
+
 
 class Ended(enum.Enum):
     """

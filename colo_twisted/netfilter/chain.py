@@ -55,6 +55,7 @@ class Chain:
         self.offloads = False  # whether both ends have them on
         self._report = Reporter(f"chain {network.id}")
         self._steps: dict[Direction, _Steps] = {Direction.TX: (), Direction.RX: ()}
+        self._behind: dict[tuple[str, Direction], _Steps] = {}  # what an injected batch meets, by the filter's id
         self._holders: dict[Direction, set[str]] = {Direction.TX: set(), Direction.RX: set()}
         self._sources: dict[Direction, INetdev | None] = {Direction.TX: network, Direction.RX: None}
         self.link_up = True  # whether the network's end is plugged in
@@ -154,9 +155,14 @@ class Chain:
             self.settle_offloads()
 
     def refresh(self) -> None:
-        head_first = [known for known in self.filters if known.status]
-        for direction, order in ((Direction.TX, head_first), (Direction.RX, head_first[::-1])):
-            self._steps[direction] = tuple((known, known.receive) for known in order if direction in known.directions)
+        self._behind.clear()
+        for direction, order in ((Direction.TX, self.filters), (Direction.RX, self.filters[::-1])):
+            steps: _Steps = ()
+            for known in reversed(order):
+                self._behind[known.id, direction] = steps
+                if known.status and direction in known.directions:
+                    steps = ((known, known.receive), *steps)
+            self._steps[direction] = steps
 
     # the frames
 
@@ -205,10 +211,7 @@ class Chain:
             self._glancing = False
 
     def inject(self, behind: IFilter, direction: Direction, batch: Batch) -> None:
-        order = self.filters if direction is Direction.TX else self.filters[::-1]
-        further = order[order.index(behind) + 1 :]
-        steps = tuple(step for step in self._steps[direction] if step[0] in further)
-        self._pass(steps, direction, batch)
+        self._pass(self._behind[behind.id, direction], direction, batch)
 
     def _pass(self, steps: _Steps, direction: Direction, batch: Batch) -> None:
         for known, receive in steps:

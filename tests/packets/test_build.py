@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import signal
+import subprocess
+import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import pytest
 import colo_twisted
 from colo_twisted.packets.build import compiled
 from tests.support.environments import ROOT
-from tests.support.inlined import is_inline
+from tests.support.inlined import is_inline, sanitized
 
 LOADED = Path(str(colo_twisted.__file__)).parent
 TYPED = sorted(str(path.relative_to(LOADED).with_suffix("")) for path in LOADED.rglob("*.pxd"))
@@ -19,8 +22,37 @@ HAVE_GC = 1 << 14  # Py_TPFLAGS_HAVE_GC
 INLINE = [name for name in TYPED if is_inline(LOADED / f"{name}.pxd")]
 
 
+FAULTS = {
+    "a byte behind a packet is read": (
+        "from colo_twisted.packets.tcp_options import timestamps_at",
+        "timestamps_at(bytes([1] * 29), 0, 30)",
+        "AddressSanitizer",
+    ),
+    "a byte behind a packet is written": (
+        "from colo_twisted.packets.checksum import put_word",
+        "put_word(bytearray(29), 28, 7, 0)",
+        "AddressSanitizer",
+    ),
+    "a signed number overflows": (
+        "from colo_twisted.packets.headers import Headers",
+        "headers = Headers(); headers.end = 2**63 - 1; headers.transport = -1; headers.parse_transport(b'')",
+        "signed integer overflow",
+    ),
+}
+"""What is to be found, and harmless where it isn't: Python has a zero behind the last byte of either."""
+
+
 def test_the_build_that_was_asked_for_is_loaded(pytestconfig: pytest.Config) -> None:
-    assert compiled() is pytestconfig.getoption("compiled")
+    assert compiled() is (pytestconfig.getoption("compiled") or pytestconfig.getoption("sanitized"))
+    assert sanitized() is pytestconfig.getoption("sanitized")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_ends_the_process_where_the_build_is_sanitized_and_there_alone(fault: str, tmp_path: Path) -> None:
+    *lines, name = FAULTS[fault]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode == -signal.SIGABRT) is sanitized(), done.stderr
+    assert (name in done.stderr) is sanitized()
 
 
 def test_every_module_of_the_sources_is_there_to_be_loaded() -> None:

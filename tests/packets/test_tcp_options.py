@@ -79,10 +79,12 @@ def first(options: bytes, kind: int, *sizes: int) -> tuple[int, bytes]:
 
 
 def seen(options: bytes, what: Any, *more: int) -> Any:
-    """What a function sees in a segment with these options, payload and other data about it."""
-    header = tcp(options=options)
-    data = BEFORE + header + bytes((MSS, 4, 1, 1, TIMESTAMPS, 10)) * 4
-    return what(data, len(BEFORE), len(BEFORE) + len(header), *more)
+    """What a function sees in a segment with these options, payload and other data about it, or nothing behind it."""
+    data = BEFORE + tcp(options=options)
+    behind = bytes((MSS, 4, 1, 1, TIMESTAMPS, 10)) * 4
+    found = what(data, len(BEFORE), len(data), *more)
+    assert what(data + behind, len(BEFORE), len(data), *more) == found
+    return found
 
 
 @given(any_options)

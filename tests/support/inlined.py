@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import os
 import shutil
 import subprocess
 import sys
@@ -18,19 +19,28 @@ from pathlib import Path
 from types import ModuleType
 
 import colo_twisted
+from colo_twisted.packets import headers
 from colo_twisted.packets.build import compiled
+from tests.support.environments import ROOT
 
 FIRST_LINE = "# inline"
 
 _BUILD = """
-import sys
+import runpy, sys
 from pathlib import Path
 from Cython.Build import cythonize
-from setuptools import Extension, setup
-source, root = sys.argv[1:]
-made = cythonize([Extension(Path(source).stem, [source])], include_path=[root], quiet=True)
+from setuptools import setup
+source, root, how = sys.argv[1:]
+how = runpy.run_path(how)
+extension = how["extension"](Path(source).stem, source)
+made = cythonize([extension], include_path=[root], quiet=True, compiler_directives=how["DIRECTIVES"])
 setup(name="inlined", ext_modules=made, script_args=["-q", "build_ext", "--inplace"])
 """
+
+
+def sanitized() -> bool:
+    """Whether the loaded build ends the process at a read or write out of bounds, and the like."""
+    return compiled() and b"__asan_init" in Path(str(headers.__file__)).read_bytes()
 
 
 def is_inline(pxd: Path) -> bool:
@@ -47,7 +57,7 @@ def in_use(name: str) -> ModuleType:
 
 def _built(plain: ModuleType) -> ModuleType:
     package, _, module = plain.__name__.rpartition(".")
-    lines = ["# cython: language_level=3", f"from {package} cimport {module} as inlined"]
+    lines = [f"from {package} cimport {module} as inlined"]
     for function, what in inspect.getmembers(plain, inspect.isfunction):
         if what.__module__ != plain.__name__:
             continue
@@ -57,7 +67,10 @@ def _built(plain: ModuleType) -> ModuleType:
     source = folder / f"{module}_inlined.pyx"
     source.write_text("\n".join(lines) + "\n")
     root = str(Path(str(colo_twisted.__file__)).parent.parent)
-    subprocess.run((sys.executable, "-c", _BUILD, str(source), root), cwd=folder, check=True, timeout=300)
+    words = (sys.executable, "-c", _BUILD, str(source), root, str(ROOT / "setup.py"))
+    around = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    around["COLO_COMPILE"] = "sanitized" if sanitized() else "required"
+    subprocess.run(words, cwd=folder, env=around, check=True, timeout=300)
     (extension,) = folder.glob(f"{module}_inlined*.so")
     spec = importlib.util.spec_from_file_location(f"{module}_inlined", extension)
     assert spec is not None

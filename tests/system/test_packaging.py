@@ -102,8 +102,8 @@ def check_installed(environment: Environment, folder: Path, build: str) -> None:
 def few(tmp_path: Path) -> Path:
     """The sources, with one module alone to be compiled, which takes seconds."""
     sources = copy_sources(tmp_path / "sources")
-    for pxd in (sources / "colo_twisted" / "packets").rglob("*.pxd"):
-        if pxd.stem != "sequence":
+    for pxd in (sources / "colo_twisted").rglob("*.pxd"):
+        if pxd.stem != "marker":
             pxd.unlink()
     return sources
 
@@ -120,9 +120,12 @@ def test_without_a_compiler_a_build_says_that_it_is_plain_python(few: Path, tmp_
     assert built(tmp_path)[1] == []
 
 
-def test_with_colo_compile_required_a_build_without_a_compiler_fails(few: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("wanted", ["required", "sanitized"])
+def test_where_colo_compile_requires_it_a_build_without_a_compiler_fails(
+    wanted: str, few: Path, tmp_path: Path
+) -> None:
     with pytest.raises(AssertionError, match=r"(?m)^error: .*false"):
-        build(few, tmp_path, "--wheel", COLO_COMPILE="required", **NO_COMPILER)
+        build(few, tmp_path, "--wheel", COLO_COMPILE=wanted, **NO_COMPILER)
     assert list(tmp_path.glob("*.whl")) == []
 
 
@@ -130,7 +133,7 @@ def test_with_colo_compile_required_a_build_without_a_compiler_fails(few: Path, 
 def test_what_cython_refuses_fails_a_build_unless_nothing_is_to_be_compiled(
     wanted: str, few: Path, tmp_path: Path
 ) -> None:
-    (few / "colo_twisted" / "packets" / "sequence.pxd").write_text("cpdef nonsense add(number, count)\n")
+    (few / "colo_twisted" / "packets" / "marker.pxd").write_text("cpdef nonsense marker_packet(nonce)\n")
     if wanted == "off":
         build(few, tmp_path, "--wheel", COLO_COMPILE=wanted)
         assert built(tmp_path) == ("any", [])
@@ -140,7 +143,8 @@ def test_what_cython_refuses_fails_a_build_unless_nothing_is_to_be_compiled(
 
 
 def test_a_word_that_colo_compile_does_not_know_is_named(few: Path, tmp_path: Path) -> None:
-    with pytest.raises(AssertionError, match=re.escape("COLO_COMPILE: 'yes' (allowed: required, off, or not set)")):
+    said = "COLO_COMPILE: 'yes' (allowed: required, sanitized, off, or not set)"
+    with pytest.raises(AssertionError, match=re.escape(said)):
         build(few, tmp_path, "--wheel", COLO_COMPILE="yes")
 
 
