@@ -23,7 +23,6 @@ from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 from twisted.python import usage
 
-from colo_twisted.heap import keep_what_is_freed
 from colo_twisted.machine import Machine
 from colo_twisted.memory import keep_freed
 from colo_twisted.options.commandline import USAGE, HelpWanted, parse_arguments
@@ -77,7 +76,6 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor
 
-    keep_what_is_freed()
     try:
         machine = Machine(options.configuration, reactor)
     except StartError as error:
