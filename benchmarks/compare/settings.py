@@ -23,6 +23,7 @@ class Load:
     connections: int
     payload: int  # bytes of each segment
     flight: Flight = AHEAD
+    over: str = "unix"  # of benchmarks.compare.sockets.KINDS
 
     @property
     def name(self) -> str:
@@ -77,6 +78,13 @@ SETTINGS = (
         _BESIDE_QEMU,
         tuple(Load(connections, 1400) for connections in (1, 64, 10_000)),
         ((contestants.OURS, contestants.QEMU_COMPARE), (contestants.OURS_PLAIN, contestants.QEMU_COMPARE)),
+    ),
+    Setting(
+        "tcp",
+        "Over TCP, through the loopback interface",
+        (contestants.NOBODY, contestants.OURS, contestants.QEMU_COMPARE),
+        tuple(Load(64, payload, over="tcp") for payload in (64, 1400)),
+        ((contestants.OURS, contestants.QEMU_COMPARE),),
     ),
     Setting(
         "lag",
