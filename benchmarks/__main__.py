@@ -19,6 +19,7 @@ from typing import Any
 import benchmarks.colo.part
 import benchmarks.compare.part
 import benchmarks.pair.part
+import benchmarks.start.part
 import benchmarks.takeover.part
 import benchmarks.taps.part
 from benchmarks.processes import BenchmarkError
@@ -29,6 +30,7 @@ PARTS: dict[str, Part] = {
     "taps": benchmarks.taps.part.PART,
     "compare": benchmarks.compare.part.PART,
     "pair": benchmarks.pair.part.PART,
+    "start": benchmarks.start.part.PART,
     "takeover": benchmarks.takeover.part.PART,
     "colo": benchmarks.colo.part.PART,
 }

@@ -74,6 +74,11 @@ class Running:
         return int(words[1]) * os.sysconf("SC_PAGE_SIZE")
 
     @property
+    def has_ended(self) -> bool:
+        """By itself."""
+        return self._popen.poll() is not None
+
+    @property
     def output(self) -> str:
         """What it has printed."""
         self._log.seek(0)
@@ -83,7 +88,7 @@ class Running:
         """Until a condition holds. Raises BenchmarkError, sooner if the program ends."""
 
         def holds_or_ended() -> bool:
-            if self._popen.poll() is not None:
+            if self.has_ended:
                 raise BenchmarkError(f"ended too soon: {' '.join(self._words)}\n{self.output}")
             return bool(condition())
 
