@@ -18,6 +18,7 @@ from typing import Any
 
 import benchmarks.colo.part
 import benchmarks.compare.part
+import benchmarks.instructions.part
 import benchmarks.pair.part
 import benchmarks.start.part
 import benchmarks.takeover.part
@@ -31,6 +32,7 @@ PARTS: dict[str, Part] = {
     "compare": benchmarks.compare.part.PART,
     "pair": benchmarks.pair.part.PART,
     "start": benchmarks.start.part.PART,
+    "instructions": benchmarks.instructions.part.PART,
     "takeover": benchmarks.takeover.part.PART,
     "colo": benchmarks.colo.part.PART,
 }
