@@ -22,6 +22,7 @@ PAIR_DOWN, PAIR_UP = "pair down", "pair up"
 START, MEMORY, PRIMARY_MEMORY = "start", "memory", "memory of a primary"
 PLAIN_RUNS = "not compiled"
 FEEDER = "feeder idle"  # the share of its time, while ours was fed
+CPU_64, CPU_1400 = "CPU 64 x 64 B", "CPU 64 x 1400 B"
 INSTRUCTIONS_64, INSTRUCTIONS_1400 = "instructions 64 B", "instructions 1400 B"
 
 PAIRS, GIGABITS, MS, SECONDS, MEGABYTES = "k pairs/s", "Gbit/s", "ms", "s", "MB"
@@ -96,6 +97,8 @@ GOALS = (
     _of_qemus(0.1, "not compiled: colo-compare, 64 connections, 64 B", UNIX_64, PAIRS, of=PLAIN),
     _of_qemus(0.1, "not compiled: colo-compare, 64 connections, 1400 B", UNIX_1400, PAIRS, of=PLAIN),
     Goal("not compiled: measurements that run", PLAIN_RUNS, "of all", 1, of=PLAIN),
+    Goal("CPU time of the comparing program, 64 B", CPU_64, "us a pair", base=_qemus(CPU_64), at_most=True),
+    Goal("CPU time of the comparing program, 1400 B", CPU_1400, "us a pair", base=_qemus(CPU_1400), at_most=True),
     Goal("instructions a packet, sans-IO, 64 B", INSTRUCTIONS_64, "instructions", at_most=True),
     Goal("instructions a packet, sans-IO, 1400 B", INSTRUCTIONS_1400, "instructions", at_most=True),
 )

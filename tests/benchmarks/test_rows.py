@@ -45,6 +45,8 @@ def test_nothing_may_be_lost() -> None:
 
 def test_some_is_only_told() -> None:
     assert judged(replace(SMALL, target=None), figures("size", ours=[1])) == TOLD
+    row = Row.of(replace(TWICE, target=None), figures(ours=[6], QEMU=[2]))
+    assert (row.met, row.goal, row.ratio) == (TOLD, "", Spread(3, 3, 3))
 
 
 def test_a_goal_of_the_uncompiled() -> None:
