@@ -1,14 +1,16 @@
 """
-What runs under callgrind: ``path.py CONNECTIONS PAYLOAD PREPARED PAIRS`` compares PAIRS of PREPARED pairs of packets.
+What runs under callgrind: ``path.py CONNECTIONS PAYLOAD FEW MORE few|all`` compares FEW pairs of packets, or MORE, too.
 
-Both sides' streams go through a decoder each and one comparer with its outlet, in chunks as they are read from a
-socket; what is let go must be all of it. No socket, no Twisted. It is an error unless packets/ is compiled.
+All streams are made and cut in chunks, as they are read from a socket, before anything is compared: two runs that
+differ by their last word differ by what is compared only. Both sides' chunks go through a decoder each and one
+comparer with its outlet; what is let go must be all of it. No socket, no Twisted. It is an error unless packets/ is
+compiled.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from benchmarks.compare.streams import PRIMARY_ISN, SECONDARY_ISN, openings, segments
 from colo_twisted.packets.batch import Batch
@@ -29,11 +31,11 @@ class Path:
         self._primary, self._secondary = FrameDecoder(False), FrameDecoder(False)
         self.released = 0  # bytes
 
-    def compare(self, primary: bytes, secondary: bytes) -> None:
+    def compare(self, primary: Iterable[bytes], secondary: Iterable[bytes]) -> None:
         """Chunk by chunk, the primary's first."""
-        for at in range(0, len(primary), CHUNK):
-            self._take(self._primary, primary[at : at + CHUNK], self._comparer.receive_primary)
-            self._take(self._secondary, secondary[at : at + CHUNK], self._comparer.receive_secondary)
+        for first, second in zip(primary, secondary):
+            self._take(self._primary, first, self._comparer.receive_primary)
+            self._take(self._secondary, second, self._comparer.receive_secondary)
 
     def _take(self, decoder: FrameDecoder, data: bytes, receive: Callable[[Batch, float], Batch | None]) -> None:
         batch = decoder.feed(data)
@@ -43,18 +45,26 @@ class Path:
                 self.released += len(released.data)
 
 
-def main(connections: int, payload: int, prepared: int, pairs: int) -> None:
+def chunks(data: bytes | bytearray | memoryview) -> list[bytes]:
+    return [bytes(data[at : at + CHUNK]) for at in range(0, len(data), CHUNK)]
+
+
+def main(connections: int, payload: int, few: int, more: int, everything: bool) -> None:
     if not compiled():
         raise SystemExit("packets/ is not compiled: is PYTHONPATH set as `make bench` does?")
+    opening = openings(connections, PRIMARY_ISN)
+    stream = segments(connections, payload, few + more)
+    parts = memoryview(stream.data)[: few * stream.frame], memoryview(stream.data)[few * stream.frame :]
+    primary, secondary = ([chunks(part) for part in parts] for _ in range(2))  # no bytes of one are the other's
     path = Path()
-    opening = bytes(openings(connections, PRIMARY_ISN).data)
-    path.compare(opening, bytes(openings(connections, SECONDARY_ISN).data))
-    stream = segments(connections, payload, prepared)
-    data = bytes(memoryview(stream.data)[: pairs * stream.frame])
-    path.compare(data, data)
-    if path.released != len(opening) + len(data):
-        raise SystemExit(f"{path.released} bytes were let go, of {len(opening) + len(data)}")
+    path.compare(chunks(opening.data), chunks(openings(connections, SECONDARY_ISN).data))
+    for index in range(2 if everything else 1):
+        path.compare(primary[index], secondary[index])
+    expected = len(opening.data) + sum(map(len, parts[: 2 if everything else 1]))
+    if path.released != expected:
+        raise SystemExit(f"{path.released} bytes were let go, of {expected}")
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    connections, payload, few, more = map(int, sys.argv[1:5])
+    main(connections, payload, few, more, sys.argv[5] == "all")
