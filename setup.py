@@ -2,7 +2,8 @@
 Compiles with Cython every module that has a .pxd beside it. All else stands in pyproject.toml.
 
 A .pxd whose first line is ``# inline`` is no module of its own: its functions become part of every module that
-cimports it, as C, and the .py beside it is their plain twin.
+cimports it, as C, and the .py beside it is their plain twin. A first line ``# classes: no_gc=True`` (or ``freelist=N``)
+is a directive for all classes of the module: decorators in a .pxd are not heeded for these.
 
 The environment variable COLO_COMPILE says what then: ``required``, what can't be compiled is an error;
 ``off``, nothing is compiled; unset, what can't be compiled is said in one line, and all of it
@@ -22,6 +23,8 @@ from setuptools.errors import BaseError, CCompilerError
 
 WANTED = os.environ.get("COLO_COMPILE", "")
 JOBS = 2
+CLASSES = "# classes: "
+CLASS_DEFAULTS = {"no_gc": False, "freelist": 0}
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": False,
@@ -54,11 +57,15 @@ class Compile(build_ext):
 
     def _cythonize(self) -> None:
         from Cython.Build import cythonize
+        from Cython.Compiler import Options
         from Cython.Compiler.Errors import CompileError
 
         to = str(Path(self.build_temp, "cython"))
+        made = []
         try:
-            made = cythonize(self.extensions, build_dir=to, force=True, quiet=True, compiler_directives=DIRECTIVES)
+            for extension in self.extensions:
+                Options.get_directive_defaults().update(CLASS_DEFAULTS | class_directives(extension))
+                made += cythonize([extension], build_dir=to, force=True, quiet=True, compiler_directives=DIRECTIVES)
         except CompileError as error:
             raise CCompilerError(f"Cython: {error}") from None
         sources = {extension.name: extension.sources for extension in made}
@@ -72,6 +79,15 @@ class Compile(build_ext):
     def _leave_plain(self, why: str) -> None:
         self.extensions = []
         print(f"colo_twisted: packets/ is not compiled and will run slower: {why}", file=sys.stderr)
+
+
+def class_directives(extension: Extension) -> dict[str, bool | int]:
+    """What the first line of its .pxd says of its classes."""
+    first = Path(extension.sources[0]).with_suffix(".pxd").read_text().partition("\n")[0]
+    if not first.startswith(CLASSES):
+        return {}
+    named = (each.split("=") for each in first.removeprefix(CLASSES).split(","))
+    return {name.strip(): value == "True" or int(value) for name, value in named}
 
 
 def extensions() -> list[Extension]:

@@ -23,6 +23,7 @@ from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 from twisted.python import usage
 
+from colo_twisted.heap import keep_what_is_freed
 from colo_twisted.machine import Machine
 from colo_twisted.options.commandline import USAGE, HelpWanted, parse_arguments
 from colo_twisted.options.configuration import Configuration
@@ -75,6 +76,7 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor
 
+    keep_what_is_freed()
     try:
         machine = Machine(options.configuration, reactor)
     except StartError as error:

@@ -34,12 +34,14 @@ class ObservedSocket:
 
     @ivar ended: that; None while nothing was said.
     @ivar error: the number of the kernel's error, where that was it.
+    @ivar sent: bytes that the kernel has taken.
     """
 
     def __init__(self, observed: socket.socket) -> None:
         self._socket = observed
         self.ended: Ended | None = None
         self.error: int | None = None
+        self.sent = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._socket, name)
@@ -98,10 +100,12 @@ class ObservedSocket:
     def send(self, data: bytes) -> int:
         """As socket's."""
         try:
-            return self._socket.send(data)
+            sent = self._socket.send(data)
         except OSError as error:
             self._failed(error.errno)
             raise
+        self.sent += sent
+        return sent
 
     def shutdown(self, how: int) -> None:
         """As socket's, and the last moment to ask: a transport may close on what epoll says, without a read."""

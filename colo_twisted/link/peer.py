@@ -28,7 +28,10 @@ if typing.TYPE_CHECKING:
 # What one turn of the reactor may send. It must be more than what a turn's reading brings (of a TAP: TURN_BYTES),
 # else a mirror's backlog grows without end though its peer reads as fast as it can.
 TURN_BYTES = 1024 * 1024
-MOST_DRAINED = 256  # reads of 64 KiB: more than a socket's buffer holds
+READ_BYTES = (
+    256 * 1024
+)  # at once: the more packets a batch has, the less each costs, as long as a core's cache holds them
+MOST_DRAINED = 64  # reads of that: more than a socket's buffer holds
 
 
 @dataclass
@@ -64,8 +67,9 @@ class Peer(Protocol):
     """
     Frames to and from one peer.
 
-    Once the transport holds 64 KiB that the peer doesn't take, further bytes wait in ``backlog``, in
-    order: there they cost nothing until they can be sent, and their owner can see how many they are.
+    What the kernel takes goes at once. Once the transport holds READ_BYTES that the peer doesn't take, further
+    bytes wait in ``backlog``, in order: there they cost nothing until they can be sent, and their owner can see how
+    many they are.
     """
 
     transport: Connection
@@ -76,6 +80,7 @@ class Peer(Protocol):
         self.paused = False
         self._waiting: deque[bytes] = deque()
         self.backlog = 0
+        self._handed_on = 0  # bytes, to the kernel or to the transport
         self.pressing = False  # told that the peer takes less than is written, and not yet that it took all
         self._leaving = False
         self.name = "?"
@@ -131,8 +136,22 @@ class Peer(Protocol):
         if self.paused:
             self._waiting.append(data)
             self.backlog += len(data)
-        else:
-            self.transport.write(data)
+            return
+        sent = 0 if self._leaving or self._handed_on != self._socket.sent else self._send_at_once(data)
+        self._handed_on += len(data)
+        if sent < len(data):
+            self.transport.write(data[sent:] if sent else data)
+
+    def _send_at_once(self, data: bytes) -> int:
+        """
+        How many bytes the kernel has taken, where the transport holds none: it would take a turn of the reactor's.
+
+        What is wrong with the connection the transport finds out, which is given the rest.
+        """
+        try:
+            return self._socket.send(data)
+        except OSError:
+            return 0
 
     def pauseProducing(self) -> None:
         self.paused = True
@@ -160,6 +179,7 @@ class Peer(Protocol):
             parts.append(part)
             size += len(part)
         self.backlog -= size
+        self._handed_on += size
         self.transport.write(b"".join(parts))
 
     def stopProducing(self) -> None:
@@ -187,6 +207,7 @@ class Peer(Protocol):
         self.name = name_of(self.transport)
         self._socket = ObservedSocket(self.transport.socket)
         self.transport.socket = typing.cast(socket.socket, self._socket)
+        self.transport.bufferSize = READ_BYTES
         self.transport.SEND_LIMIT = 2 * TURN_BYTES  # what is written at once may overshoot by a batch, and goes whole
         self.transport.registerProducer(self, True)
         self._place.connection_made(self)

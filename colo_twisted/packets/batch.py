@@ -1,10 +1,12 @@
 # cython: annotation_typing=False
-"""A batch: a run of whole frames, exactly as they stand on the chardev wire, with their places beside it."""
+"""A batch: a run of whole frames, exactly as they stand on the chardev wire."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
+
+from colo_twisted.packets import fields
 
 LENGTH_SIZE = 4  # the big-endian length that precedes each frame
 VNET_LENGTH_SIZE = 4  # the big-endian vnet header length behind it, where frames carry vnet headers
@@ -18,21 +20,51 @@ class Batch:
     """
     Whole frames in one immutable buffer.
 
-    ``data`` is what the chardev wire carries, frame behind frame. Frame i is
-    ``data[places[i]:places[i + 1]]``, so ``places`` has one entry more than there are frames. With
-    ``vnet_hdr`` each frame is a length L, a vnet header length V, then L bytes of which the first V
-    are the virtio-net header; without it a length L, then L bytes.
+    ``data`` is what the chardev wire carries, frame behind frame. With ``vnet_hdr`` each frame is a length L, a vnet
+    header length V, then L bytes of which the first V are the virtio-net header; without it a length L, then L bytes.
     """
 
-    __slots__ = ("data", "places", "vnet_hdr")
+    __slots__ = ("_count", "_places", "data", "vnet_hdr")
 
     def __init__(self, data: bytes, places: list[int], vnet_hdr: bool) -> None:
         self.data = data
-        self.places = places
         self.vnet_hdr = vnet_hdr
+        self._count = len(places) - 1
+        self._places: list[int] | None = places
+
+    @classmethod
+    def counted(cls, data: bytes, count: int, vnet_hdr: bool) -> Batch:
+        """So many frames, whose places nobody has noted: most ways through the house don't ask for them."""
+        batch: Batch = cls.__new__(cls)
+        batch.fill(data, count, vnet_hdr)
+        return batch
+
+    def fill(self, data: bytes, count: int, vnet_hdr: bool) -> None:
+        """What ``counted`` makes of a new one; for nobody else."""
+        self.data = data
+        self.vnet_hdr = vnet_hdr
+        self._count = count
+        self._places = None
+
+    @property
+    def places(self) -> list[int]:
+        """Where the frames stand: frame i is ``data[places[i]:places[i + 1]]``, so there is one entry more."""
+        if self._places is None:
+            self._places = self._find_places()
+        return self._places
+
+    def _find_places(self) -> list[int]:
+        data = self.data
+        header = LENGTH_SIZE + VNET_LENGTH_SIZE if self.vnet_hdr else LENGTH_SIZE
+        places = [0]
+        at = 0
+        for _ in range(self._count):
+            at += header + fields.u32(data, at)
+            places.append(at)
+        return places
 
     def __len__(self) -> int:
-        return len(self.places) - 1
+        return self._count
 
     def __repr__(self) -> str:
         return f"<Batch of {len(self)} frames, {len(self.data)} bytes, vnet_hdr={self.vnet_hdr}>"

@@ -1,33 +1,53 @@
+# classes: no_gc=True
 cimport cython
 
+from colo_twisted.packets cimport casts, fields, hashing
 from colo_twisted.packets.wheel cimport Wheel
 
-@cython.no_gc
+cdef int LEAST_INDEX, NOBODY
+
+cdef bytes SEED
+
+
 cdef class Connection:
     cdef public bytes key
     cdef public double last_used
-    cdef public double filed
-    cdef public long long slot
+    cdef public int slot, place, number
+    cdef public unsigned int hashed
 
     cpdef double lifetime(self) except -1
     cpdef bint engaged(self) except -1
+    cpdef double looked_at(self) except -1
 
 
+@cython.final
 cdef class Connections:
-    cdef Py_ssize_t _most
-    cdef dict _known
+    cdef Py_ssize_t _most, _count, _mask
+    cdef int[::1] _index
+    cdef list _known
     cdef Wheel _idle
     cdef object _evicted
 
     cpdef Connection get(self, bytes key)
+    @cython.locals(number="unsigned int", size=Py_ssize_t, mask=Py_ssize_t, at=Py_ssize_t, known=Connection)
+    cpdef Connection find(self, const unsigned char* data, Py_ssize_t start, Py_ssize_t end)
     cpdef list all(self)
     cpdef list some(self, Py_ssize_t start, Py_ssize_t most)
     cpdef limit(self, Py_ssize_t most)
     @cython.locals(known=Connection)
     cpdef bint add(self, Connection connection) except -1
     cpdef remove(self, Connection connection)
+    cdef _enter(self, Connection connection)
+    @cython.locals(at=Py_ssize_t)
+    cdef _point_at(self, Connection connection)
+    @cython.locals(known=Connection, number=int)
+    cdef _arrange(self, Py_ssize_t size)
+    @cython.locals(number=int)
+    cdef bint _is_here(self, Connection connection) except -1
+    cdef _leave(self, Connection connection)
     cpdef rest(self, Connection connection)
     cpdef hasten(self, Connection connection)
+    @cython.locals(moved=Connection)
     cdef _unfile(self, Connection connection)
     cpdef list expire(self, double now)
     @cython.locals(engaged=bint)

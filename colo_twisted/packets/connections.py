@@ -8,26 +8,33 @@ needs. Those are neither expired nor evicted.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
-from itertools import islice
 from typing import Any
 
+from colo_twisted.packets import casts, fields, hashing
+from colo_twisted.packets.fields import Bytes
+from colo_twisted.packets.hashing import SEED
 from colo_twisted.packets.wheel import Wheel
 
 GRAIN = 1.0  # seconds
+LEAST_INDEX = 64
+NOBODY = -1
 MOST_SECOND_CHANCES = 1000  # connections, used since they were filed, that one eviction passes over
 
 
 class Connection:
     """What a table knows of a connection; subclasses say how long it lives and whether it is engaged."""
 
-    __slots__ = ("filed", "key", "last_used", "slot")
+    __slots__ = ("hashed", "key", "last_used", "number", "place", "slot")
 
     def __init__(self, key: bytes, now: float) -> None:
         self.key = key
         self.last_used = now  # seconds, set by whoever uses it
-        self.filed = -1.0  # when its expiry is looked at; negative while nobody looks
-        self.slot = 0  # of the wheel; only while it is filed
+        self.slot = 0  # of the wheel, which says when its expiry is looked at; 0 while nobody looks
+        self.place = 0  # in that
+        self.hashed = 0  # its key, and its number among all that came, as the table that it is in has them
+        self.number = 0
 
     def lifetime(self) -> float:
         """Seconds without use after which it may be forgotten."""
@@ -37,30 +44,63 @@ class Connection:
         """Whether it must not be forgotten."""
         return False
 
+    def looked_at(self) -> float:
+        """When its expiry is looked at, in seconds; 0 while nobody looks."""
+        return self.slot * GRAIN
+
 
 class Connections:
-    """At most ``most`` connections; ``evicted`` is called with each that makes room for another."""
+    """
+    At most ``most`` connections; ``evicted`` is called with each that makes room for another.
 
-    __slots__ = ("_evicted", "_idle", "_known", "_most")
+    A hash table with open addressing: in ``_index`` stand numbers of connections, or NOBODY; in ``_known`` the
+    connections in the order in which they came, with None where one has left.
+    """
+
+    __slots__ = ("_count", "_evicted", "_idle", "_index", "_known", "_mask", "_most")
 
     def __init__(self, most: int, evicted: Callable[[Any], object] | None = None) -> None:
         self._most = most
         self._evicted = evicted
-        self._known: dict[bytes, Connection] = {}
         self._idle = Wheel(GRAIN)
+        self._known: list[Connection | None] = []
+        self._count = 0
+        self._arrange(LEAST_INDEX)
 
     def __len__(self) -> int:
-        return len(self._known)
+        return self._count
 
     def get(self, key: bytes) -> Connection | None:
-        return self._known.get(key)
+        """The one with this key."""
+        return self.find(key, 0, len(key))
+
+    def find(self, data: Bytes, start: int, end: int) -> Connection | None:
+        """The one whose key is ``data[start:end]``."""
+        number = hashing.hashed(data, start, end, SEED)
+        size = end - start
+        mask = self._mask
+        at = number & mask
+        while self._index[at] != NOBODY:
+            known: Connection | None = casts.connection(self._known[self._index[at]])
+            if (
+                known is not None
+                and known.hashed == number
+                and len(known.key) == size
+                and fields.same(known.key, 0, data, start, size)
+            ):
+                return known
+            at = (at + 1) & mask
+        return None
 
     def all(self) -> list[Connection]:
-        return list(self._known.values())
+        """In the order in which they came."""
+        return [known for known in self._known if known is not None]
 
     def some(self, start: int, most: int) -> list[Connection]:
         """At most so many, from that place on in the order in which they came."""
-        return list(islice(self._known.values(), start, start + most))
+        if len(self._known) > self._count:
+            self._arrange(self._mask + 1)
+        return self._known[start : start + most]  # type: ignore[return-value]
 
     def limit(self, most: int) -> None:
         """Take in no more than so many from now on; those beyond leave as they expire, or make room for others."""
@@ -72,38 +112,77 @@ class Connections:
 
         False if all are engaged and it doesn't fit.
         """
-        known = self._known.get(connection.key)
+        known = self.get(connection.key)
         if known is not None:
             self.remove(known)
-        if len(self._known) >= self._most and not self._evict():
+        if self._count >= self._most and not self._evict():
             return False
-        self._known[connection.key] = connection
+        self._enter(connection)
         self.rest(connection)
         return True
 
     def remove(self, connection: Connection) -> None:
         """Forget it; harmless when it isn't here."""
-        if self._known.get(connection.key) is connection:
-            del self._known[connection.key]
+        if self._is_here(connection):
+            self._leave(connection)
             self._unfile(connection)
+
+    # the table
+
+    def _enter(self, connection: Connection) -> None:
+        if 3 * (len(self._known) + 1) > 2 * (self._mask + 1):
+            self._arrange(2 * (self._mask + 1) if 3 * self._count > self._mask else self._mask + 1)
+        connection.hashed = hashing.hashed(connection.key, 0, len(connection.key), SEED)
+        connection.number = len(self._known)
+        self._known.append(connection)
+        self._count += 1
+        self._point_at(connection)
+
+    def _point_at(self, connection: Connection) -> None:
+        at = connection.hashed & self._mask
+        while self._index[at] != NOBODY:
+            at = (at + 1) & self._mask
+        self._index[at] = connection.number
+
+    def _arrange(self, size: int) -> None:
+        """Make an index of that size, a power of two, and close the gaps of those that have left."""
+        self._mask = size - 1
+        self._index = array("i", [NOBODY]) * size
+        self._known = [known for known in self._known if known is not None]
+        for number, known in enumerate(self._known):
+            known.number = number  # type: ignore[union-attr]
+            self._point_at(known)  # type: ignore[arg-type]
+
+    def _is_here(self, connection: Connection) -> bool:
+        number = connection.number
+        return number < len(self._known) and self._known[number] is connection
+
+    def _leave(self, connection: Connection) -> None:
+        """A gap stays in its place: those behind it in its chain are found past that."""
+        self._known[connection.number] = None
+        self._count -= 1
+
+    # time
 
     def rest(self, connection: Connection) -> None:
         """It may be no longer engaged: see to it that its expiry is looked at."""
-        if connection.filed < 0:
-            connection.filed = connection.last_used + connection.lifetime()
-            connection.slot = self._idle.put(connection, connection.filed)
+        if not connection.slot:
+            connection.slot = self._idle.put(connection, connection.last_used + connection.lifetime())
+            connection.place = self._idle.last_place(connection.slot)
 
     def hasten(self, connection: Connection) -> None:
         """Its lifetime has become shorter: look at it at its new end."""
-        if connection.last_used + connection.lifetime() < connection.filed:
+        if connection.slot and connection.last_used + connection.lifetime() + GRAIN < connection.looked_at():
             self._unfile(connection)
             self.rest(connection)
 
     def _unfile(self, connection: Connection) -> None:
         """Leave nothing of it in the wheel, which would keep it alive until its old end."""
-        if connection.filed >= 0:
-            connection.filed = -1.0
-            self._idle.take(connection, connection.slot)
+        if connection.slot:
+            moved: Connection | None = self._idle.take(connection.slot, connection.place)
+            connection.slot = 0
+            if moved is not None:
+                moved.place = connection.place
 
     def expire(self, now: float) -> list[Connection]:
         """Forget those that have been idle for their lifetime; these."""
@@ -116,13 +195,13 @@ class Connections:
 
     def _takes_leave(self, connection: Connection, now: float) -> bool:
         engaged = connection.engaged()
-        connection.filed = -1.0  # the wheel has given it back
+        connection.slot = 0  # the wheel has given it back
         if engaged:
             return False
         if connection.last_used + connection.lifetime() > now:
             self.rest(connection)
             return False
-        del self._known[connection.key]
+        self._leave(connection)
         return True
 
     def _evict(self) -> bool:
@@ -132,15 +211,15 @@ class Connections:
             if connection is None:
                 return False
             engaged = connection.engaged()
-            used = connection.last_used + connection.lifetime() > connection.filed
-            connection.filed = -1.0
+            used = connection.last_used + connection.lifetime() > connection.looked_at()
+            connection.slot = 0
             if engaged:
                 continue
             if used and chances:
                 chances -= 1
                 self.rest(connection)
                 continue
-            del self._known[connection.key]
+            self._leave(connection)
             if self._evicted is not None:
                 self._evicted(connection)
             return True

@@ -3,7 +3,7 @@ cimport cython
 from colo_twisted.packets.batch cimport Batch
 from colo_twisted.packets cimport fields
 
-cdef int LENGTH_SIZE, MAX_FRAME, MIN_PACKET, VNET_LENGTH_SIZE
+cdef int LENGTH_SIZE, MAX_FRAME, MIN_PACKET, TAP_HEADER_SIZE, VNET_LENGTH_SIZE
 
 
 cdef class FrameDecoder:
@@ -14,8 +14,13 @@ cdef class FrameDecoder:
     cdef Py_ssize_t _held, _needed
     cdef bint _first
 
-    @cython.locals(batch=Batch)
+    @cython.locals(batch=Batch, begun=bytes)
     cpdef Batch feed(self, bytes data)
-    @cython.locals(header=Py_ssize_t, at=Py_ssize_t, end=Py_ssize_t, needed=Py_ssize_t, places=list,
-                   length="long long", vnet_length="long long")
-    cpdef Batch _whole_frames(self, bytes data)
+    @cython.locals(first=bytes, octets="const unsigned char*", at=Py_ssize_t, end=Py_ssize_t, needed=Py_ssize_t, count=Py_ssize_t)
+    cpdef Batch _whole_frames(self, bytes begun, bytes data)
+    @cython.locals(length="long long", vnet_length="long long")
+    cdef Py_ssize_t _size_at(self, const unsigned char* octets, Py_ssize_t at) except? -1
+    @cython.locals(part=bytes)
+    cdef _hold(self, bytes data, Py_ssize_t start, Py_ssize_t needed)
+
+cdef bytes _joined(bytes begun, bytes data, Py_ssize_t end)

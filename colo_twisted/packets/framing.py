@@ -12,7 +12,7 @@ from __future__ import annotations
 from colo_twisted.packets import fields
 from colo_twisted.packets.batch import LENGTH_SIZE, MAX_FRAME, MIN_PACKET, VNET_LENGTH_SIZE, Batch
 from colo_twisted.packets.ethernet import has_known_type
-from colo_twisted.packets.vnet import HEADER_SIZES
+from colo_twisted.packets.vnet import HEADER_SIZES, TAP_HEADER_SIZE
 
 _ALIKE = "set vnet_hdr_support alike at both ends"
 
@@ -43,47 +43,71 @@ class FrameDecoder:
         """Take received bytes; return the frames that are whole now, or None if there are none."""
         if self.broken is not None:
             return None
+        begun = b""
         if self._held:
-            self._parts.append(data)
             self._held += len(data)
             if self._held < self._needed:
+                self._parts.append(data)
                 return None
-            data = b"".join(self._parts)
+            begun = b"".join(self._parts)
             self._parts.clear()
             self._held = 0
-        batch = self._whole_frames(data)
-        if self._first and len(batch):
+        batch = self._whole_frames(begun, data)
+        if batch is not None and self._first:
             self._first = False
             mismatch = self._mismatch(batch.data[LENGTH_SIZE : batch.places[1]])
             if mismatch is not None:
                 self.broken = mismatch
                 return None
-        return batch if len(batch) else None
+        return batch
 
-    def _whole_frames(self, data: bytes) -> Batch:
-        header = self._header
-        places = [0]
-        at = 0
+    def _whole_frames(self, begun: bytes, data: bytes) -> Batch | None:
+        """The frames that are whole, the first of which began with ``begun``."""
+        octets = data
         end = len(data)
-        needed = header
-        while end - at >= header:
-            length = fields.u32(data, at)
-            vnet_length = fields.u32(data, at + LENGTH_SIZE) if self.vnet_hdr else 0
-            if length > MAX_FRAME or length - vnet_length < MIN_PACKET or vnet_length not in HEADER_SIZES:
+        at = count = 0
+        needed = self._header
+        if begun:
+            first = begun + data[: self._header] if len(begun) < self._header else begun
+            needed = self._size_at(first, 0)
+            if needed > 0 and needed - len(begun) <= end:
+                at = needed - len(begun)
+                count = 1
+                needed = self._header
+        if at or not begun:
+            while end - at >= self._header:
+                needed = self._size_at(octets, at)
+                if needed < 0 or at + needed > end:
+                    break
+                at += needed
+                count += 1
+                needed = self._header
+        if needed > 0 and at < end:
+            self._hold(data if count else begun + data, at, needed)
+        if not count:
+            return None
+        return Batch.counted(_joined(begun, data, at), count, self.vnet_hdr)
+
+    def _size_at(self, octets: bytes, at: int) -> int:
+        """How long the frame there is, the fields before it included; -1 if it can be none, which breaks all."""
+        length = fields.u32(octets, at)
+        vnet_length = 0
+        if self.vnet_hdr:
+            vnet_length = fields.u32(octets, at + LENGTH_SIZE)
+            if vnet_length != TAP_HEADER_SIZE and vnet_length not in HEADER_SIZES:
                 self.broken = self._why_refused(length, vnet_length, self._first and at == 0)
-                return Batch(data[:at], places, self.vnet_hdr)
-            needed = header + length
-            if at + needed > end:
-                break
-            at += needed
-            places.append(at)
-            needed = header
-        if at == end:
-            return Batch(data, places, self.vnet_hdr)
-        self._parts.append(data[at:])
-        self._held = end - at
+                return -1
+        if length > MAX_FRAME or length - vnet_length < MIN_PACKET:
+            self.broken = self._why_refused(length, vnet_length, self._first and at == 0)
+            return -1
+        return self._header + length
+
+    def _hold(self, data: bytes, start: int, needed: int) -> None:
+        """Keep ``data[start:]``, the beginning of a frame; look again when there are so many bytes."""
+        part = data[start:]
+        self._parts.append(part)
+        self._held = len(part)
         self._needed = needed
-        return Batch(data[:at], places, self.vnet_hdr)
 
     def _why_refused(self, length: int, vnet_length: int, first: bool) -> str:
         if vnet_length not in HEADER_SIZES:
@@ -110,3 +134,10 @@ class FrameDecoder:
             begins = f"begins with a vnet header of {vnet_length} bytes"
             return f"the first packet {begins}, and none is expected here; {_ALIKE}"
         return None
+
+
+def _joined(begun: bytes, data: bytes, end: int) -> bytes:
+    """``begun + data[:end]``, copied once at most."""
+    if begun:
+        return b"".join((begun, memoryview(data)[:end]))
+    return data if end == len(data) else data[:end]

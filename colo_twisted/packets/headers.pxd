@@ -2,7 +2,7 @@ cimport cython
 
 from colo_twisted.packets cimport fields
 
-cdef int ETHERNET_HEADER, MOST_TAGS, TAG, TYPE_8021AD, TYPE_8021Q, TYPE_IPV4, TYPE_IPV6, TYPE_QINQ
+cdef int PORTS, ETHERNET_HEADER, MOST_TAGS, TAG, TYPE_8021AD, TYPE_8021Q, TYPE_IPV4, TYPE_IPV6, TYPE_QINQ
 cdef int UDP_HEADER, UDP_LENGTH_AT
 cdef int ICMP_HEADER, V6_FIRST_INFORMATIONAL
 cdef int MORE_FRAGMENTS, MOST_EXTENSION_HEADERS, OFFSET_MASK
@@ -14,6 +14,7 @@ cdef int CONTROL, FRAGMENT, ICMP, MALFORMED, NOT_IP, OTHER_IP, TCP, UDP
 cdef int ACK_AT, DATA_OFFSET_AT, FLAGS_AT, SEQ_AT, WINDOW_AT, TCP_HEADER
 
 
+@cython.final
 cdef class Headers:
     cdef public int kind, version, protocol, flags
     cdef public Py_ssize_t start, network, transport, payload, end
@@ -38,5 +39,8 @@ cdef class Headers:
     cdef int _parse_tcp(self, const unsigned char* data, Py_ssize_t at, Py_ssize_t size) except -1
     @cython.locals(message=int)
     cdef int _parse_icmp(self, const unsigned char* data, Py_ssize_t at, Py_ssize_t size) except -1
-    @cython.locals(network=Py_ssize_t, transport=Py_ssize_t, addresses=Py_ssize_t, after=Py_ssize_t, untagged=bint)
+    @cython.locals(network=Py_ssize_t)
+    cpdef Py_ssize_t key_at(self) noexcept
+    cpdef Py_ssize_t key_end(self) noexcept
+    @cython.locals(at=Py_ssize_t, network=Py_ssize_t, transport=Py_ssize_t, addresses=Py_ssize_t, after=Py_ssize_t)
     cpdef bytes connection_key(self, bytes data)

@@ -47,6 +47,8 @@ from colo_twisted.packets.tcp import HEADER as TCP_HEADER
 from colo_twisted.packets.udp import HEADER as UDP_HEADER
 from colo_twisted.packets.udp import LENGTH_AT as UDP_LENGTH_AT
 
+PORTS = 4  # bytes of TCP's and UDP's two
+
 
 class Headers:
     """
@@ -229,6 +231,19 @@ class Headers:
         tags = range(self.start + ETHERNET_HEADER, self.network, TAG)  # behind a tag's type stands its field
         return b"".join([bytes((data[tag] & 0x0F, data[tag + 1])) for tag in tags])
 
+    def key_at(self) -> int:
+        """Where the connection's key stands in the packet as it is, up to ``key_end``; -1 where it must be made."""
+        network = self.network
+        if self.kind != TCP or network != self.start + ETHERNET_HEADER:
+            return -1
+        if self.version == 4:
+            return network + V4_SOURCE_AT if self.transport == network + V4_HEADER else -1
+        return network + V6_SOURCE_AT if self.transport == network + V6_HEADER else -1
+
+    def key_end(self) -> int:
+        """See ``key_at``."""
+        return self.transport + PORTS
+
     def connection_key(self, data: bytes) -> bytes:
         """
         What tells this packet's connection from others, in its own direction.
@@ -236,18 +251,18 @@ class Headers:
         TCP over IPv4 or IPv6 without tags: addresses and ports as they stand. Else a byte for the kind,
         VLAN tags (without priority bits), addresses, and ports, or the protocol and ICMP's type and identifier.
         """
+        at = self.key_at()
+        if at >= 0:
+            return fields.piece(data, at, self.key_end())
         network = self.network
         transport = self.transport
-        untagged = network == self.start + ETHERNET_HEADER
         addresses = network + (V4_SOURCE_AT if self.version == 4 else V6_SOURCE_AT)
         after = network + (V4_HEADER if self.version == 4 else V6_HEADER)
-        if self.kind == TCP and untagged:
-            if after == transport:
-                return fields.piece(data, addresses, transport + 4)
-            return fields.piece(data, addresses, after) + fields.piece(data, transport, transport + 4)
+        if self.kind == TCP and network == self.start + ETHERNET_HEADER:
+            return fields.piece(data, addresses, after) + fields.piece(data, transport, transport + PORTS)
         parts = [bytes((self.kind, self.version)), self.vlans(data), data[addresses:after]]
         if self.kind in (TCP, UDP):
-            parts.append(data[transport : transport + 4])
+            parts.append(data[transport : transport + PORTS])
         elif self.kind == ICMP:
             parts.append(data[transport : transport + 1] + data[transport + 4 : transport + 6])
         else:

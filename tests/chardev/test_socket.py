@@ -183,7 +183,7 @@ def test_a_peer_that_reads_slowly_gets_all_in_order(tmp_path: Path) -> Any:
         yield from until(lambda: server.chardev.connected)
         for one in sent:
             server.chardev.write(batch_of(one))
-        assert server.chardev.backlog > 4_000_000
+        assert server.chardev.backlog > 2_000_000  # the kernel has the rest
         yield from until(lambda: server.pressures == [True])
         got = bytearray()
 

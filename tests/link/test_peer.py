@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.internet.testing import StringTransport
 
 from colo_twisted.checkpoint.xen import MessageDecoder
-from colo_twisted.link.peer import TURN_BYTES, Peer, PeerCounters
+from colo_twisted.link.peer import READ_BYTES, TURN_BYTES, Peer, PeerCounters
 from colo_twisted.packets.batch import Batch
 from tests.support.fakes import batch_of, packet
 
@@ -36,14 +37,21 @@ class RecordingPlace:
         self.events.append(full)
 
 
-class NarrowTransport(StringTransport):
-    """Presses its producer like Twisted's own: past 64 KiB that a test hasn't drained."""
+class FullSocket:
+    """Takes nothing."""
 
-    socket: Any = None
+    def send(self, data: bytes) -> int:
+        raise BlockingIOError(errno.EAGAIN, "full")
+
+
+class NarrowTransport(StringTransport):
+    """Presses its producer like Twisted's own: past READ_BYTES that a test hasn't drained."""
+
+    socket: Any = FullSocket()
 
     def write(self, data: bytes) -> None:
         super().write(data)
-        if len(self.value()) > 65536 and self.producer is not None:
+        if len(self.value()) > READ_BYTES and self.producer is not None:
             self.producer.pauseProducing()
 
     def drain(self) -> bytes:
@@ -91,7 +99,7 @@ def test_the_transport_never_holds_much_more_than_one_write() -> None:
     peer, transport, _ = connected()
     for _ in range(100):
         peer.write(bytes(50_000))
-    assert len(transport.value()) <= 65536 + 50_000
+    assert len(transport.value()) <= READ_BYTES + 50_000
     transport.drain()
     assert len(transport.value()) <= TURN_BYTES + 50_000
 

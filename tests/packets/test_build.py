@@ -15,6 +15,7 @@ from tests.support.inlined import is_inline
 
 LOADED = Path(str(colo_twisted.__file__)).parent
 TYPED = sorted(str(path.relative_to(LOADED).with_suffix("")) for path in LOADED.rglob("*.pxd"))
+HAVE_GC = 1 << 14  # Py_TPFLAGS_HAVE_GC
 INLINE = [name for name in TYPED if is_inline(LOADED / f"{name}.pxd")]
 
 
@@ -41,3 +42,10 @@ def test_what_is_loaded_is_the_source_as_it_stands(name: str) -> None:
     """A compiled build is a copy, which grows old when its source is edited."""
     for suffix in (".py", ".pxd"):
         assert (LOADED / f"{name}{suffix}").read_text() == (ROOT / f"colo_twisted/{name}{suffix}").read_text()
+
+
+@pytest.mark.parametrize("name", ["Connection", "comparing.held.Held", "comparing.commit.CommittedFlow"])
+def test_what_there_is_a_million_of_is_nothing_to_the_garbage_collector(name: str) -> None:
+    module, _, kind = f"colo_twisted.packets.{'connections.' * (name == 'Connection')}{name}".rpartition(".")
+    flags = getattr(importlib.import_module(module), kind).__flags__
+    assert bool(flags & HAVE_GC) is not compiled()

@@ -103,9 +103,9 @@ class CountingDecoder(FrameDecoder):
 
     looked_at = 0
 
-    def _whole_frames(self, data: bytes) -> Batch:
-        self.looked_at += len(data)
-        return super()._whole_frames(data)
+    def _whole_frames(self, begun: bytes, data: bytes) -> Batch | None:
+        self.looked_at += len(begun) + len(data)
+        return super()._whole_frames(begun, data)
 
 
 @pytest.mark.parametrize("vnet_hdr", [False, True])

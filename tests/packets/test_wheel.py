@@ -52,26 +52,21 @@ def test_the_earliest_come_first_to_within_a_grain(grain: float, deadlines: list
 @given(st.lists(st.tuples(st.sampled_from(("put", "put", "pop", "due", "take")), st.integers(0, 40)), max_size=50))
 def test_nothing_is_lost_or_comes_twice(steps: list[tuple[str, int]]) -> None:
     wheel = Wheel(2.0)
-    waiting: dict[int, int] = {}  # and their slots
+    waiting: dict[int, list[int]] = {}  # their slots, and their places there
     for number, (what, time) in enumerate(steps):
         if what == "put":
-            waiting[number] = wheel.put(number, float(time))
+            slot = wheel.put(number, float(time))
+            waiting[number] = [slot, wheel.last_place(slot)]
         elif what == "due":
             for gone in wheel.due(float(time)):
                 del waiting[gone]
         elif what == "pop":
             assert waiting.pop(wheel.pop_earliest(), None) is not None or not waiting
         elif waiting:
-            taken = list(waiting)[time % len(waiting)]
-            wheel.take(taken, waiting[taken])
-            wheel.take(taken, waiting.pop(taken))
+            slot, place = waiting.pop(list(waiting)[time % len(waiting)])
+            moved = wheel.take(slot, place)
+            if moved is not None:
+                waiting[moved][1] = place
         assert (wheel.next_deadline is None) == (not waiting)
+        assert len({tuple(each) for each in waiting.values()}) == len(waiting)
     assert sorted(wheel.due(1e3)) == sorted(waiting)
-
-
-def test_the_same_thing_may_wait_in_several_slots() -> None:
-    wheel = Wheel(1.0)
-    wheel.put("thing", 1.5)
-    wheel.put("thing", 1.6)
-    wheel.put("thing", 5.5)
-    assert [wheel.due(now) for now in (1.9, 2.0, 5.9, 6.0, 7.0)] == [[], ["thing"], [], ["thing"], []]

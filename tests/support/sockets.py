@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 
 from twisted.internet.testing import StringTransport
 
@@ -16,10 +17,24 @@ class SocketTransport(StringTransport):
     """A StringTransport that has a socket; ``far_end`` is what the peer would hold."""
 
     def __init__(self, family: int = socket.AF_UNIX) -> None:
-        super().__init__()
         self.socket, self.far_end = socket.socketpair(family) if family == socket.AF_UNIX else _tcp_pair()
+        self._arrived = b""
+        super().__init__()
         self.nodelay: bool | None = None
         self.aborted = False
+
+    def value(self) -> bytes:
+        """All that was written: what the kernel took, then what it didn't."""
+        self.far_end.setblocking(False)
+        with suppress(BlockingIOError):
+            while part := self.far_end.recv(1 << 20):
+                self._arrived += part
+        return self._arrived + super().value()
+
+    def clear(self) -> None:
+        super().clear()
+        self.value()
+        self._arrived = b""
 
     def getHandle(self) -> socket.socket:
         return self.socket

@@ -56,10 +56,11 @@ class ByteQueue(Flow):
         while following is not None and not sequence.before(
             sequence.add(held.seq, held.length), sequence.add(following.seq, following.length)
         ):  # wholly in the new one
-            following.queued = False
             self.secondary_count -= 1
             self.count_held(-1, -following.cost)
-            following = following.following
+            covered = following
+            following = covered.following
+            covered.leave_queue()
         if following is not None:
             held.length = min(held.length, sequence.distance(following.seq, held.seq))
         if held.length > 0:

@@ -1,12 +1,14 @@
+# classes: no_gc=True
 cimport cython
 
+from colo_twisted.packets cimport fields
 from colo_twisted.packets.comparing.flows cimport Flow
-from colo_twisted.packets.comparing.held cimport Held, Outlet
+from colo_twisted.packets.comparing.held cimport Held
+from colo_twisted.packets.comparing.outlet cimport Outlet
 
 cdef int EQUAL, PAYLOAD_DIFFERS
 
 
-@cython.no_gc
 cdef class DatagramFlow(Flow):
     @cython.locals(newer=double)
     cpdef double deadline(self, double patience) except -1

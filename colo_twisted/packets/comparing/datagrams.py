@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from colo_twisted.packets import fields
 from colo_twisted.packets.comparing.flows import Flow
-from colo_twisted.packets.comparing.held import Held, Outlet
+from colo_twisted.packets.comparing.held import Held
+from colo_twisted.packets.comparing.outlet import Outlet
 from colo_twisted.packets.comparing.verdicts import EQUAL, PAYLOAD_DIFFERS
 
 WINDOW = 8  # of the secondary's packets that a primary's is looked for among
@@ -61,13 +63,14 @@ class DatagramFlow(Flow):
 
     def _take_equal(self, held: Held) -> bool:
         """Take one with the same payload out of the secondary's first few."""
-        payload = held.data[held.payload : held.payload + held.length]
         previous: Held | None = None
         other = self.secondary_head
         for _ in range(WINDOW):
             if other is None:
                 return False
-            if other.length == held.length and other.data[other.payload : other.payload + other.length] == payload:
+            if other.length == held.length and fields.same(
+                held.data, held.payload, other.data, other.payload, held.length
+            ):
                 self._unlink(previous, other)
                 return True
             previous = other
@@ -81,8 +84,7 @@ class DatagramFlow(Flow):
             previous.following = held.following
         if held.following is None:
             self.secondary_tail = previous
-        held.following = None
-        held.queued = False
+        held.leave_queue()
         self.secondary_count -= 1
         self.count_held(-1, -held.cost)
 

@@ -3,7 +3,8 @@ cimport cython
 from colo_twisted.packets.connections cimport Connections
 from colo_twisted.packets.comparing.flows cimport Flow
 from colo_twisted.packets.headers cimport Headers
-from colo_twisted.packets.comparing.held cimport Held, Outlet
+from colo_twisted.packets.comparing.held cimport Held
+from colo_twisted.packets.comparing.outlet cimport Outlet
 from colo_twisted.packets cimport sequence
 from colo_twisted.packets.comparing.streams cimport StreamFlow
 from colo_twisted.packets.comparing.tally cimport Tally
@@ -22,11 +23,13 @@ cdef class FlowTable:
     cdef Tally _tally
 
     cpdef Flow get(self, bytes key)
+    @cython.locals(at=Py_ssize_t)
+    cpdef Flow find(self, bytes data)
     cpdef rest(self, Flow flow)
     @cython.locals(flow=Flow, count=Py_ssize_t)
     cdef Py_ssize_t _count_unprotected(self) except -1
-    @cython.locals(kind=int, flow=Flow)
-    cpdef Flow begin(self, bytes key, Held held, double now, bint by_primary)
+    @cython.locals(key=bytes, kind=int, flow=Flow)
+    cpdef Flow begin(self, Held held, double now, bint by_primary)
     cdef _protect(self, Flow flow, Held held, double now, bint by_primary)
     cdef _unprotect(self, Flow flow, double now)
     @cython.locals(known=StreamFlow, head=Held)

@@ -9,7 +9,8 @@ from colo_twisted.packets import sequence
 from colo_twisted.packets.comparing.commit import CommittedFlow
 from colo_twisted.packets.comparing.datagrams import DatagramFlow
 from colo_twisted.packets.comparing.flows import Flow
-from colo_twisted.packets.comparing.held import Held, Outlet
+from colo_twisted.packets.comparing.held import Held
+from colo_twisted.packets.comparing.outlet import Outlet
 from colo_twisted.packets.comparing.passthrough import Rule, Rules
 from colo_twisted.packets.comparing.protection import DIVERGED, FOLLOWED, NAMING, PASSED, UNPROTECTED
 from colo_twisted.packets.comparing.streams import StreamFlow
@@ -53,6 +54,13 @@ class FlowTable:
     def get(self, key: bytes) -> Flow | None:
         return self._connections.get(key)  # type: ignore[return-value]
 
+    def find(self, data: bytes) -> Flow | None:
+        """The flow of the packet in hand."""
+        at = self._headers.key_at()
+        if at < 0:
+            return self.get(self._headers.connection_key(data))
+        return self._connections.find(data, at, self._headers.key_end())  # type: ignore[return-value]
+
     def __len__(self) -> int:
         return len(self._connections)
 
@@ -93,8 +101,9 @@ class FlowTable:
 
     # flows begin
 
-    def begin(self, key: bytes, held: Held, now: float, by_primary: bool) -> Flow | None:
-        """A new flow for the packet that the headers were parsed of; None if there is no room for it."""
+    def begin(self, held: Held, now: float, by_primary: bool) -> Flow | None:
+        """A new flow for the packet in hand; None if there is no room for it."""
+        key = self._headers.connection_key(held.data)
         kind = self._headers.kind
         flow: Flow
         if kind != TCP:
@@ -144,9 +153,9 @@ class FlowTable:
         known: StreamFlow = old  # type: ignore[assignment]
         self._tally.dropped_reused += known.primary_count
         self._connections.remove(known)
-        flow = self.begin(known.key, held, now, True)
+        flow = self.begin(held, now, True)
         if flow is not None and known.next_syn is not None:  # the secondary was first
-            flow.receive_secondary(known.next_syn, self._outlet, known.next_syn_since)
+            flow.receive_secondary(known.next_syn, self._outlet, known.next_syn.since)
         known.empty()
         return flow
 

@@ -1,23 +1,22 @@
+# classes: no_gc=True
 cimport cython
 
 from colo_twisted.packets.connections cimport Connection
-from colo_twisted.packets.comparing.held cimport Held, Outlet
+from colo_twisted.packets.comparing.held cimport Held
+from colo_twisted.packets.comparing.outlet cimport Outlet
 from colo_twisted.packets.comparing.tally cimport Tally
 
 cdef int EQUAL, UNMATCHED, DIVERGED, FOLLOWED, NAMING
 
 
-@cython.no_gc
 cdef class Flow(Connection):
-    cdef public int kind, protection
+    cdef public unsigned char kind, protection, ended
     cdef public double born, watched_until
     cdef public object rule
     cdef public Held primary_head, primary_tail, secondary_head, secondary_tail
-    cdef public Py_ssize_t primary_count, secondary_count
-    cdef public Py_ssize_t differs_at, held_bytes
+    cdef public int primary_count, secondary_count, differs_at, held_bytes
     cdef public Held differing
     cdef public Tally tally
-    cdef public bint ended
     cdef public long long mark
 
     cpdef int receive_primary(self, Held held, Outlet outlet, double now) except -1

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from colo_twisted.packets.comparing.held import Held, Outlet
+from colo_twisted.packets.comparing.held import Held
+from colo_twisted.packets.comparing.outlet import Outlet
 from colo_twisted.packets.comparing.protection import DIVERGED, FOLLOWED, NAMING
 from colo_twisted.packets.comparing.tally import Tally
 from colo_twisted.packets.comparing.verdicts import EQUAL, UNMATCHED
@@ -140,7 +141,9 @@ class Flow(Connection):
             self.primary_tail.following = held
         self.primary_tail = held
         self.primary_count += 1
-        self.count_held(1, held.cost)
+        self.held_bytes += held.cost
+        self.tally.held_packets += 1
+        self.tally.held_bytes += held.cost
 
     def hold_secondary(self, held: Held) -> None:
         """Put a packet at the end of the secondary's queue."""
@@ -151,7 +154,9 @@ class Flow(Connection):
             self.secondary_tail.following = held
         self.secondary_tail = held
         self.secondary_count += 1
-        self.count_held(1, held.cost)
+        self.held_bytes += held.cost
+        self.tally.held_packets += 1
+        self.tally.held_bytes += held.cost
 
     def pop_primary(self) -> Held:
         """Take the first out of the primary's queue, which isn't empty."""
@@ -160,10 +165,11 @@ class Flow(Connection):
         self.primary_head = held.following
         if self.primary_head is None:
             self.primary_tail = None
-        held.following = None
-        held.queued = False
+        held.leave_queue()
         self.primary_count -= 1
-        self.count_held(-1, -held.cost)
+        self.held_bytes -= held.cost
+        self.tally.held_packets -= 1
+        self.tally.held_bytes -= held.cost
         return held
 
     def pop_secondary(self) -> None:
@@ -173,7 +179,8 @@ class Flow(Connection):
         self.secondary_head = held.following
         if self.secondary_head is None:
             self.secondary_tail = None
-        held.following = None
-        held.queued = False
+        held.leave_queue()
         self.secondary_count -= 1
-        self.count_held(-1, -held.cost)
+        self.held_bytes -= held.cost
+        self.tally.held_packets -= 1
+        self.tally.held_bytes -= held.cost

@@ -1,11 +1,10 @@
 # cython: annotation_typing=False
-"""Packets that wait for the other side's, and those that leave."""
+"""Packets that wait for the other side's."""
 
 from __future__ import annotations
 
 from colo_twisted.packets import fields, sequence
-from colo_twisted.packets.batch import LENGTH_SIZE, VNET_LENGTH_SIZE, Batch
-from colo_twisted.packets.comparing.histogram import Histogram
+from colo_twisted.packets.batch import LENGTH_SIZE, VNET_LENGTH_SIZE
 from colo_twisted.packets.headers import Headers
 from colo_twisted.packets.kinds import TCP, UDP
 from colo_twisted.packets.tcp import FIN, RST, SYN
@@ -13,6 +12,39 @@ from colo_twisted.packets.tcp_options import syn_options
 from colo_twisted.packets.vnet import NEEDS_CSUM
 
 OVERHEAD = 256  # bytes that a held packet costs beside its own
+
+
+class Chunk:
+    """
+    Packets that are held and stand in one batch still, whose bytes they share.
+
+    They keep all of it alive: whoever has the chunk parts with it in time.
+    """
+
+    __slots__ = ("held", "size", "waiting")
+
+    def __init__(self, size: int) -> None:
+        self.held: list[Held] = []
+        self.size = size  # bytes of the batch
+        self.waiting = 0  # of these, still held
+
+    def take(self, held: Held) -> None:
+        """One that has just been put into a queue."""
+        held.chunk = self
+        self.held.append(held)
+        self.waiting += 1
+
+    def give(self) -> None:
+        """One has left its queue, or the batch."""
+        self.waiting -= 1
+        if not self.waiting:
+            self.held.clear()
+
+    def part(self) -> None:
+        """Copy those that are still held out of the batch."""
+        for held in list(self.held):
+            if held.chunk is self:
+                held.keep()
 
 
 class Held:
@@ -25,6 +57,7 @@ class Held:
 
     __slots__ = (
         "ack",
+        "chunk",
         "compared",
         "cost",
         "data",
@@ -69,9 +102,21 @@ class Held:
         self.order = 0  # its number among all that came from the primary
         self.queued = False
         self.following: Held | None = None  # the next one in the queue
+        self.chunk: Chunk | None = None  # while it is queued and stands in its batch
+
+    def leave_queue(self) -> None:
+        """It waits no longer."""
+        self.following = None
+        self.queued = False
+        if self.chunk is not None:
+            self.chunk.give()
+            self.chunk = None
 
     def keep(self) -> None:
         """Copy it out of the batch that it came in, which would be kept whole for it."""
+        if self.chunk is not None:
+            self.chunk.give()
+            self.chunk = None
         start = self.start
         self.data = fields.piece(self.data, start, self.end)
         self.packet -= start
@@ -118,60 +163,3 @@ def place_of(held: Held | None) -> int:
     if held is None:
         return 0
     return sequence.add(held.seq, -1) if held.flags & SYN else held.seq
-
-
-class Outlet:
-    """
-    Frames on their way out, in order; runs that stood together in the input stay one piece.
-
-    ``made`` counts the frames that are our own, ``holds`` tells how long the primary's were held.
-    """
-
-    __slots__ = ("_data", "_end", "_pieces", "_places", "_size", "_start", "holds", "made")
-
-    def __init__(self) -> None:
-        self.made = 0
-        self.holds = Histogram()
-        self._clear()
-
-    def _clear(self) -> None:
-        self._pieces: list[bytes] = []
-        self._places: list[int] = [0]
-        self._size = 0
-        self._data: bytes = b""
-        self._start = self._end = 0
-
-    def add(self, data: bytes, start: int, end: int) -> None:
-        """One frame, ``data[start:end]``."""
-        if data is self._data and start == self._end:
-            self._end = end
-        else:
-            self._cut()
-            self._data = data
-            self._start = start
-            self._end = end
-        self._size += end - start
-        self._places.append(self._size)
-
-    def add_held(self, held: Held) -> None:
-        """A packet of the primary's as it came: one frame, or its fragments."""
-        if held.parts is None:
-            self.add(held.data, held.start, held.end)
-        else:
-            for part in held.parts:
-                self.add(part, 0, len(part))
-
-    def _cut(self) -> None:
-        if self._end > self._start:
-            whole = self._end - self._start == len(self._data)
-            self._pieces.append(self._data if whole else fields.piece(self._data, self._start, self._end))
-
-    def take(self, vnet_hdr: bool) -> Batch | None:
-        """All that was added; None if nothing was."""
-        if not self._size:
-            return None
-        self._cut()
-        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        batch = Batch(data, self._places, vnet_hdr)
-        self._clear()
-        return batch

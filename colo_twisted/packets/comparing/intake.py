@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from colo_twisted.packets import fields
 from colo_twisted.packets.batch import LENGTH_SIZE, VNET_LENGTH_SIZE, Batch
 from colo_twisted.packets.comparing.divergence import Divergence
 from colo_twisted.packets.comparing.flow_table import FOLLOWING, FlowTable
-from colo_twisted.packets.comparing.flows import Flow
-from colo_twisted.packets.comparing.held import Held, Outlet, needs_room, place_of, read_held
+from colo_twisted.packets.comparing.flows import NEVER, Flow
+from colo_twisted.packets.comparing.held import Chunk, Held, needs_room, place_of, read_held
 from colo_twisted.packets.comparing.limits import Limits
+from colo_twisted.packets.comparing.outlet import Outlet
 from colo_twisted.packets.comparing.protection import DIVERGED, FOLLOWED, NAMING
 from colo_twisted.packets.comparing.questions import Questions
 from colo_twisted.packets.comparing.tally import Tally
@@ -23,6 +26,8 @@ from colo_twisted.packets.wheel import Wheel
 
 FRAGMENT_LIFETIME = 30.0  # seconds (RFC 791 section 3.2 suggests 15, Linux has 30)
 MOST_FRAGMENT_BYTES = 16 << 20
+MOST_RECENT = 4 << 20  # bytes of batches that are kept whole, beyond what held packets are reckoned to cost
+CHUNK_OVERHEAD = 512  # bytes that a batch costs beside its own
 
 
 class Intake:
@@ -45,7 +50,9 @@ class Intake:
         self._wheel = Wheel(limits.grain)
         self._primary_fragments = Reassembler(MOST_FRAGMENT_BYTES, FRAGMENT_LIFETIME)
         self._secondary_fragments = Reassembler(MOST_FRAGMENT_BYTES, FRAGMENT_LIFETIME)
-        self._fresh: list[Held] = []  # held, and still in the batch that they came in
+        self._chunk = Chunk(0)  # what is held of the batch in hand
+        self._recent: deque[Chunk] = deque()  # what is held of those before it, oldest first
+        self._recent_bytes = 0
         self._parting: list[Flow] = []  # whose first held packet is equal in part
         self._order = 1  # packets that came from the primary, and one: a mark is never 0
         self._mark = 0  # the newest checkpoint's
@@ -58,13 +65,16 @@ class Intake:
     def receive_primary(self, batch: Batch, now: float) -> Batch | None:
         """Take in the primary's frames; those that go out now."""
         data = batch.data
-        places = batch.places
-        self._vnet_hdr = batch.vnet_hdr
-        count = len(places) - 1
+        octets = data
+        count = len(batch)
+        self._begin(batch)
         self.tally.primary += count
-        for index in range(count):
-            start = places[index]
-            self._receive_primary(data, start, self._packet_at(data, start), places[index + 1], now)
+        end = 0
+        for _ in range(count):
+            start = end
+            packet = self._packet_at(octets, start)
+            end = self._end_at(octets, start)
+            self._receive_primary(data, start, packet, end, now)
         if self._parting:
             self._part_heads(now)
         return self.finish()
@@ -72,30 +82,37 @@ class Intake:
     def receive_secondary(self, batch: Batch, now: float) -> Batch | None:
         """Take in the secondary's frames; those of the primary's that go out now."""
         data = batch.data
-        places = batch.places
-        self._vnet_hdr = batch.vnet_hdr
-        count = len(places) - 1
+        octets = data
+        count = len(batch)
+        self._begin(batch)
         self.tally.secondary += count
-        for index in range(count):
-            start = places[index]
-            self._receive_secondary(data, start, self._packet_at(data, start), places[index + 1], now)
+        end = 0
+        for _ in range(count):
+            start = end
+            packet = self._packet_at(octets, start)
+            end = self._end_at(octets, start)
+            self._receive_secondary(data, start, packet, end, now)
         if self._parting:
             self._part_heads(now)
         return self.finish()
 
-    def _packet_at(self, data: bytes, start: int) -> int:
+    def _begin(self, batch: Batch) -> None:
+        self._vnet_hdr = batch.vnet_hdr
+        self._chunk = Chunk(len(batch.data))
+
+    def _packet_at(self, octets: bytes, start: int) -> int:
         if not self._vnet_hdr:
             return start + LENGTH_SIZE
-        return start + LENGTH_SIZE + VNET_LENGTH_SIZE + fields.u32(data, start + LENGTH_SIZE)
+        return start + LENGTH_SIZE + VNET_LENGTH_SIZE + fields.u32(octets, start + LENGTH_SIZE)
+
+    def _end_at(self, octets: bytes, start: int) -> int:
+        return start + LENGTH_SIZE + fields.u32(octets, start) + (VNET_LENGTH_SIZE if self._vnet_hdr else 0)
 
     def finish(self) -> Batch | None:
         """What was let go since the last batch; the other methods call this themselves."""
-        if self._fresh:
-            for held in self._fresh:
-                if held.queued:
-                    held.keep()
-                    self.tally.held += 1
-            self._fresh.clear()
+        if self._chunk.waiting:
+            self._remember(self._chunk)
+            self._chunk = Chunk(0)
         outlet = self.outlet
         if outlet.made:
             self.tally.made_acks += outlet.made
@@ -104,6 +121,21 @@ class Intake:
         if batch is not None:
             self.tally.released += len(batch)
         return batch
+
+    def _remember(self, chunk: Chunk) -> None:
+        """
+        Let what is held of a batch stand in it for a while: mostly the other side's packets are not far.
+
+        What waits longer than MOST_RECENT bytes of further batches is copied, and the batch let go.
+        """
+        self.tally.held += chunk.waiting
+        self._recent.append(chunk)
+        self._recent_bytes += chunk.size + CHUNK_OVERHEAD
+        while self._recent_bytes > MOST_RECENT:
+            oldest = self._recent.popleft()
+            self._recent_bytes -= oldest.size + CHUNK_OVERHEAD
+            if oldest.waiting:
+                oldest.part()
 
     def _receive_primary(self, data: bytes, start: int, packet: int, end: int, now: float) -> None:
         headers = self._headers
@@ -138,11 +170,10 @@ class Intake:
 
     def _flow_of_primary(self, held: Held, now: float) -> Flow | None:
         """The packet's flow, a new one if need be; None if the packet was dropped."""
-        key = self._headers.connection_key(held.data)
-        flow = self.flows.get(key)
+        flow = self.flows.find(held.data)
         if flow is None:
             self.questions.learn(held.data, self._headers)
-            return self.flows.begin(key, held, now, True)
+            return self.flows.begin(held, now, True)
         if held.flags & SYN and flow.kind == TCP and self.flows.is_reused(flow, held):
             return self.flows.begin_again(flow, held, now)
         if self.flows.names and flow.kind == TCP:
@@ -174,7 +205,7 @@ class Intake:
                 self.tally.dropped_queue_full += 1
                 return
             flow.hold_primary(held)
-            self._fresh.append(held)
+            self._chunk.take(held)
             return
         self.tally.unprotected += 1
         flow.pass_by(held)
@@ -204,10 +235,9 @@ class Intake:
             self.tally.secondary_malformed += 1
             return
         held = read_held(headers, data, start, end, self._vnet_hdr, now)
-        key = headers.connection_key(data)
-        flow = self.flows.get(key)
+        flow = self.flows.find(data)
         if flow is None:
-            flow = self.flows.begin(key, held, now, False)
+            flow = self.flows.begin(held, now, False)
             if flow is None:
                 return
         self._compare_secondary(flow, held, now)
@@ -253,13 +283,23 @@ class Intake:
         if verdict != EQUAL:
             self._diverge(flow, verdict, now)
         if held.queued:
-            self._fresh.append(held)
+            self._chunk.take(held)
         head = flow.primary_head
         if head is not None and head.compared:
             self._parting.append(flow)
+        if flow.watched_until == NEVER or not flow.slot or flow.ended or flow.kind != TCP:
+            self._attend(flow)
+
+    def _attend(self, flow: Flow) -> None:
+        """
+        See to it that a time-out looks at the flow in time.
+
+        A connection that is watched is looked at soon enough: all that comes has the same patience. Datagrams that
+        differ have less.
+        """
         if flow.engaged():
             self._watch(flow)
-        elif flow.filed < 0 or flow.ended:
+        else:
             self.flows.rest(flow)
 
     def _watch(self, flow: Flow) -> None:

@@ -1,9 +1,11 @@
+# classes: no_gc=True
 cimport cython
 
 from colo_twisted.packets.comparing.byte_queue cimport ByteQueue
 from colo_twisted.packets cimport fields
 from colo_twisted.packets.comparing.flows cimport Flow
-from colo_twisted.packets.comparing.held cimport Held, Outlet
+from colo_twisted.packets.comparing.held cimport Held
+from colo_twisted.packets.comparing.outlet cimport Outlet
 from colo_twisted.packets cimport sequence
 
 cdef int FIN, RST, SYN
@@ -11,25 +13,25 @@ cdef int EQUAL, FIN_DIFFERS, PAYLOAD_DIFFERS, SYN_DIFFERS, UNMATCHED, WAIT
 cdef double NEVER
 
 
-@cython.no_gc
 cdef class StreamFlow(ByteQueue):
     cdef public list ahead
-    cdef public bint guessed
+    cdef public unsigned char guessed
     cdef public unsigned int sent_end
-    cdef public bint primary_syn, primary_fin, primary_rst, marked_syn
+    cdef public unsigned char primary_syn, primary_fin, primary_rst, marked_syn
     cdef public unsigned int primary_isn, secondary_isn, secondary_fin_at
-    cdef public unsigned long long primary_offer, secondary_offer
+    cdef public unsigned int primary_offer, secondary_offer
     cdef public Held next_syn
-    cdef public double secondary_syn_since, secondary_fin_since, secondary_rst_since, next_syn_since
+    cdef public double secondary_syn_since, secondary_fin_since, secondary_rst_since
 
+    cpdef bint repeats(self, Held held) except -1
     cdef _meet(self, Held held)
     cdef _place(self, unsigned int seq)
     @cython.locals(head=Held)
     cdef _hold_first(self, Held held)
     @cython.locals(isn="unsigned int", verdict=int)
     cdef int _receive_secondary_syn(self, Held held, Outlet outlet, double now) except -1
-    cdef _keep_next_syn(self, Held held, unsigned int isn, double now)
-    cpdef begin_secondary(self, unsigned long long offer, unsigned int isn, double now)
+    cdef _keep_next_syn(self, Held held, unsigned int isn)
+    cpdef begin_secondary(self, unsigned int offer, unsigned int isn, double now)
     cpdef note_primary(self, Held held)
     cpdef note_secondary(self, Held held)
     cpdef secondary_advanced(self, Outlet outlet, double now)

@@ -12,7 +12,8 @@ from __future__ import annotations
 from colo_twisted.packets import fields, sequence
 from colo_twisted.packets.comparing.byte_queue import ByteQueue
 from colo_twisted.packets.comparing.flows import NEVER, Flow
-from colo_twisted.packets.comparing.held import Held, Outlet
+from colo_twisted.packets.comparing.held import Held
+from colo_twisted.packets.comparing.outlet import Outlet
 from colo_twisted.packets.comparing.verdicts import EQUAL, FIN_DIFFERS, PAYLOAD_DIFFERS, SYN_DIFFERS, UNMATCHED, WAIT
 from colo_twisted.packets.tcp import FIN, RST, SYN
 
@@ -31,7 +32,6 @@ class StreamFlow(ByteQueue):
         "guessed",
         "marked_syn",
         "next_syn",
-        "next_syn_since",
         "primary_fin",
         "primary_isn",
         "primary_offer",
@@ -66,7 +66,6 @@ class StreamFlow(ByteQueue):
         self.secondary_fin_at = 0
         self.secondary_rst_since = NEVER
         # the SYN of a connection that follows this one between the same ports, while the primary has not begun it
-        self.next_syn_since = NEVER
         self.next_syn: Held | None = None
 
     # what came
@@ -155,7 +154,7 @@ class StreamFlow(ByteQueue):
         isn = sequence.add(held.seq, -1)
         if self.secondary_syn_since != NEVER:
             if isn != self.secondary_isn and isn != self.primary_isn:
-                self._keep_next_syn(held, isn, now)
+                self._keep_next_syn(held, isn)
                 return EQUAL
             if self.primary_head is None:
                 return EQUAL
@@ -170,15 +169,14 @@ class StreamFlow(ByteQueue):
                 held.seq = self.matched
                 self.insert(held)
         else:
-            self._keep_next_syn(held, isn, now)
+            self._keep_next_syn(held, isn)
         verdict = self.advance(outlet, now)
         self.secondary_advanced(outlet, now)
         return verdict
 
-    def _keep_next_syn(self, held: Held, isn: int, now: float) -> None:
+    def _keep_next_syn(self, held: Held, isn: int) -> None:
         held.keep()
         self.next_syn = held
-        self.next_syn_since = now
         self.secondary_isn = isn
 
     def begin_secondary(self, offer: int, isn: int, now: float) -> None:
@@ -264,7 +262,7 @@ class StreamFlow(ByteQueue):
                 count = min(part.length - into, held.length - held.compared)
                 mine = held.payload + held.compared
                 theirs = part.payload + into
-                if fields.piece(held.data, mine, mine + count) != fields.piece(part.data, theirs, theirs + count):
+                if not fields.same(held.data, mine, part.data, theirs, count):
                     self._tell_difference(held, mine, part, theirs)
                     return PAYLOAD_DIFFERS
                 held.compared += count
@@ -343,7 +341,7 @@ class StreamFlow(ByteQueue):
 
     def _secondary_waits_since(self) -> float:
         """When the secondary sent a SYN, FIN or RST to which the primary has sent no counterpart."""
-        since = self.next_syn_since
+        since = NEVER if self.next_syn is None else self.next_syn.since
         if not self.primary_syn and self.secondary_syn_since < since:
             since = self.secondary_syn_since
         if not self.primary_rst and not self.primary_fin:
@@ -392,5 +390,4 @@ class StreamFlow(ByteQueue):
             self.secondary_syn_since = NEVER  # the secondary opens it once more
         self.secondary_fin_since = NEVER
         self.secondary_rst_since = NEVER
-        self.next_syn_since = NEVER
         self.next_syn = None

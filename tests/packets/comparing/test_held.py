@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colo_twisted.packets.batch import Batch
-from colo_twisted.packets.comparing.held import Held, Outlet, needs_room, place_of, read_held
+from colo_twisted.packets.comparing.held import Held, needs_room, place_of, read_held
+from colo_twisted.packets.comparing.outlet import Outlet
 from colo_twisted.packets.headers import Headers
 from colo_twisted.packets.kinds import TCP, UDP
 from tests.support.replicas import CLIENT, GUEST
