@@ -130,8 +130,8 @@ class Connections:
     # the table
 
     def _enter(self, connection: Connection) -> None:
-        if 3 * (len(self._known) + 1) > 2 * (self._mask + 1):
-            self._arrange(2 * (self._mask + 1) if 3 * self._count > self._mask else self._mask + 1)
+        if 2 * len(self._known) > self._mask:  # half of it is full: chains are short
+            self._arrange(2 * (self._mask + 1) if 4 * self._count > self._mask else self._mask + 1)
         connection.hashed = hashing.hashed(connection.key, 0, len(connection.key), SEED)
         connection.number = len(self._known)
         self._known.append(connection)

@@ -9,7 +9,7 @@ from colo_twisted.packets cimport sequence
 from colo_twisted.packets.comparing.streams cimport StreamFlow
 from colo_twisted.packets.tcp_options cimport sack_at, scale_of, timestamps_at
 
-cdef int ACK, LARGEST_SCALE, RST, SYN, URG
+cdef int ACK, HEADER, LARGEST_SCALE, RST, SYN, URG
 cdef int ACK_OVERDUE, EQUAL, WINDOW_OVERDUE
 cdef double NEVER
 
@@ -50,6 +50,8 @@ cdef class CommittedFlow(StreamFlow):
     cdef _pay(self, Outlet outlet, double now)
     @cython.locals(room="long long", offered="long long")
     cdef bint _keeps_client_waiting(self) except -1
+
+cdef Py_ssize_t timestamps_of(Held held) except -1
 
 cdef unsigned int edge_of(Held held, int scale) except? 0
 

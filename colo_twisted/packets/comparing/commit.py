@@ -18,7 +18,7 @@ from colo_twisted.packets.comparing.held import Held
 from colo_twisted.packets.comparing.outlet import Outlet
 from colo_twisted.packets.comparing.streams import StreamFlow
 from colo_twisted.packets.comparing.verdicts import ACK_OVERDUE, EQUAL, WINDOW_OVERDUE
-from colo_twisted.packets.tcp import ACK, LARGEST_SCALE, RST, SYN, URG
+from colo_twisted.packets.tcp import ACK, HEADER, LARGEST_SCALE, RST, SYN, URG
 from colo_twisted.packets.tcp_options import sack_at, scale_of, timestamps_at
 
 LARGEST_WINDOW = 65535
@@ -83,7 +83,7 @@ class CommittedFlow(StreamFlow):
     # what came
 
     def note_primary(self, held: Held) -> None:
-        at = timestamps_at(held.data, held.transport, held.payload)
+        at = timestamps_of(held)
         if at:
             echo = fields.u32(held.data, at + 4)
             if self.with_timestamps:
@@ -258,7 +258,7 @@ class CommittedFlow(StreamFlow):
         )
 
     def _note_timestamps(self, held: Held) -> None:
-        at = timestamps_at(held.data, held.transport, held.payload)
+        at = timestamps_of(held)
         if at:
             tsval = fields.u32(held.data, at)
             if not self.with_timestamps or sequence.before(self.tsval, tsval):
@@ -274,10 +274,10 @@ class CommittedFlow(StreamFlow):
         """
         if held.order >= self.tsval_order or held.parts is not None or held.flags & SYN:
             return
-        at = timestamps_at(held.data, held.transport, held.payload)
+        at = timestamps_of(held)
         if at and sequence.before(fields.u32(held.data, at), self.tsval):
             held.keep()
-            at = timestamps_at(held.data, held.transport, held.payload)
+            at = timestamps_of(held)
             held.data = restamped(held.data, held.transport, at, self.tsval, held.partial)
 
     # the debt
@@ -396,6 +396,13 @@ class CommittedFlow(StreamFlow):
     def forget_secondary(self) -> None:
         StreamFlow.forget_secondary(self)
         self.secondary_known = False
+
+
+def timestamps_of(held: Held) -> int:
+    """Where its TSval stands; 0 without the option."""
+    if held.payload - held.transport == HEADER:
+        return 0
+    return timestamps_at(held.data, held.transport, held.payload)
 
 
 def edge_of(held: Held, scale: int) -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from operator import attrgetter
 
 from colo_twisted.packets import sequence
+from colo_twisted.packets.comparing import casts
 from colo_twisted.packets.comparing.commit import CommittedFlow
 from colo_twisted.packets.comparing.datagrams import DatagramFlow
 from colo_twisted.packets.comparing.flows import Flow
@@ -59,7 +60,8 @@ class FlowTable:
         at = self._headers.key_at()
         if at < 0:
             return self.get(self._headers.connection_key(data))
-        return self._connections.find(data, at, self._headers.key_end())  # type: ignore[return-value]
+        found: Flow | None = casts.flow(self._connections.find(data, at, self._headers.key_end()))
+        return found
 
     def __len__(self) -> int:
         return len(self._connections)
