@@ -73,6 +73,18 @@ class ObservedSocket:
             self.error = error
             self.ended = ended_with(error)
 
+    # what somebody else has read of it
+
+    def failed(self, error: int | None) -> bool:
+        """A read has ended with this error; whether that ends the connection."""
+        self._failed(error)
+        return error not in PASSING
+
+    def closed_by_peer(self) -> None:
+        """A read has brought nothing: a FIN."""
+        if self.ended is None:
+            self.ended = Ended.BY_PEER
+
     # what a transport calls
 
     def recv(self, size: int) -> bytes:
@@ -82,8 +94,8 @@ class ObservedSocket:
         except OSError as error:
             self._failed(error.errno)
             raise
-        if not data and self.ended is None:
-            self.ended = Ended.BY_PEER
+        if not data:
+            self.closed_by_peer()
         return data
 
     def recvmsg(self, size: int, ancillary_size: int = 0, flags: int = 0) -> tuple[bytes, list[Any], int, Any]:
@@ -93,8 +105,8 @@ class ObservedSocket:
         except OSError as error:
             self._failed(error.errno)
             raise
-        if not received[0] and self.ended is None:
-            self.ended = Ended.BY_PEER
+        if not received[0]:
+            self.closed_by_peer()
         return received
 
     def send(self, data: bytes) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from twisted.internet.interfaces import IFileDescriptorReceiver, IPushProducer
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -19,6 +20,7 @@ from colo_twisted.counters import Counters
 from colo_twisted.interfaces import Decoder
 from colo_twisted.interfaces.frames import Ended
 from colo_twisted.link.ending import ObservedSocket
+from colo_twisted.link.receiving import FrameReceiver
 from colo_twisted.packets.batch import Batch
 from colo_twisted.packets.framing import FrameDecoder
 
@@ -43,7 +45,7 @@ class PeerCounters(Counters):
     bytes_in: int = 0
     bytes_out: int = 0
     dropped_unread_bytes: int = 0  # came in where nobody reads
-    dropped_descriptors: int = 0  # came with the bytes over a unix socket
+    dropped_descriptors: int = 0  # came over a unix socket with bytes that aren't frames; else the kernel drops them
     dropped_part_bytes: int = 0  # the beginning of a frame whose sender went away
 
 
@@ -85,6 +87,7 @@ class Peer(Protocol):
         self._leaving = False
         self.name = "?"
         self._decoder: Decoder | None = None
+        self._receiver: FrameReceiver | None = None
         self._decoder_from: Callable[[], Decoder] | None = None
         self._receive: Callable[[Batch], None] | None = None
 
@@ -105,23 +108,43 @@ class Peer(Protocol):
         if receive is not None and not same:
             self._decoder = decoder_from() if decoder_from is not None else FrameDecoder(vnet_hdr)
             self._decoder_from = decoder_from
+            self._receiver = FrameReceiver(self._decoder) if isinstance(self._decoder, FrameDecoder) else None
         self._receive = receive
 
+    def _read(self) -> typing.Any:
+        """In place of the transport's doRead: frames are received where they are to stay."""
+        receiver = self._receiver
+        if receiver is None:
+            return self._read_bytes()
+        try:
+            batch = receiver.receive(self.transport.fileno(), READ_BYTES)
+        except OSError as error:
+            return CONNECTION_LOST if self._socket.failed(error.errno) else None
+        if not receiver.octets:
+            self._socket.closed_by_peer()
+            return CONNECTION_DONE
+        self._place.counters.bytes_in += receiver.octets
+        self._hand_on(batch)
+        return None
+
     def dataReceived(self, data: bytes) -> None:
-        counters = self._place.counters
-        counters.bytes_in += len(data)
+        """What isn't frames, or nobody reads."""
+        self._place.counters.bytes_in += len(data)
+        if self._decoder is None:
+            self._place.counters.dropped_unread_bytes += len(data)
+        else:
+            self._hand_on(self._decoder.feed(data))
+
+    def _hand_on(self, batch: Batch | None) -> None:
         decoder = self._decoder
-        if decoder is None:
-            counters.dropped_unread_bytes += len(data)
-            return
-        batch = decoder.feed(data)
         if batch is not None:
+            counters = self._place.counters
             counters.frames_in += len(batch)
             if self._receive is None:
                 counters.dropped_unread_bytes += len(batch.data)
             else:
                 self._receive(batch)
-        if decoder.broken is not None:
+        if decoder is not None and decoder.broken is not None:
             self._place.protocol_broken(self, decoder.broken)
 
     def fileDescriptorReceived(self, descriptor: int) -> None:
@@ -208,6 +231,9 @@ class Peer(Protocol):
         self._socket = ObservedSocket(self.transport.socket)
         self.transport.socket = typing.cast(socket.socket, self._socket)
         self.transport.bufferSize = READ_BYTES
+        if hasattr(self.transport, "doRead"):  # one in memory hasn't
+            self._read_bytes: Callable[[], typing.Any] = self.transport.doRead
+            self.transport.doRead = self._read  # type: ignore[method-assign]
         self.transport.SEND_LIMIT = 2 * TURN_BYTES  # what is written at once may overshoot by a batch, and goes whole
         self.transport.registerProducer(self, True)
         self._place.connection_made(self)

@@ -14,10 +14,17 @@ cdef class FrameDecoder:
     cdef Py_ssize_t _held, _needed
     cdef bint _first
 
+    cdef readonly Py_ssize_t count
+
     @cython.locals(batch=Batch, begun=bytes)
     cpdef Batch feed(self, bytes data)
-    @cython.locals(first=bytes, octets="const unsigned char*", at=Py_ssize_t, end=Py_ssize_t, needed=Py_ssize_t, count=Py_ssize_t)
+    cpdef bytes begun(self)
+    cpdef Py_ssize_t measure(self, bytes data) except -1
+    cpdef Batch approved(self, Batch batch)
+    @cython.locals(first=bytes, at=Py_ssize_t, needed=Py_ssize_t)
     cpdef Batch _whole_frames(self, bytes begun, bytes data)
+    @cython.locals(end=Py_ssize_t, needed=Py_ssize_t, count=Py_ssize_t)
+    cdef Py_ssize_t _measure(self, bytes data, const unsigned char* octets, Py_ssize_t at) except -1
     @cython.locals(length="long long", vnet_length="long long")
     cdef Py_ssize_t _size_at(self, const unsigned char* octets, Py_ssize_t at) except? -1
     @cython.locals(part=bytes)

@@ -33,6 +33,7 @@ class FrameDecoder:
         self._held = 0  # bytes in _parts
         self._needed = 0  # bytes that must be there before looking again
         self._first = True
+        self.count = 0  # frames that were whole in what came last
 
     @property
     def held(self) -> int:
@@ -53,7 +54,22 @@ class FrameDecoder:
             self._parts.clear()
             self._held = 0
         batch = self._whole_frames(begun, data)
-        if batch is not None and self._first:
+        return None if batch is None else self.approved(batch)
+
+    def begun(self) -> bytes:
+        """The beginning of a frame that has come; whoever uses ``measure`` puts it before what comes."""
+        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+
+    def measure(self, data: bytes) -> int:
+        """How many bytes of ``data`` are whole frames, ``count`` of them. What is behind them has begun."""
+        self._parts.clear()
+        self._held = 0
+        self.count = 0
+        return 0 if self.broken is not None else self._measure(data, data, 0)
+
+    def approved(self, batch: Batch) -> Batch | None:
+        """The batch, unless it is a stream's first, and shows that the other end frames otherwise."""
+        if self._first:
             self._first = False
             mismatch = self._mismatch(batch.data[LENGTH_SIZE : batch.places[1]])
             if mismatch is not None:
@@ -63,30 +79,36 @@ class FrameDecoder:
 
     def _whole_frames(self, begun: bytes, data: bytes) -> Batch | None:
         """The frames that are whole, the first of which began with ``begun``."""
-        octets = data
-        end = len(data)
-        at = count = 0
-        needed = self._header
+        at = self.count = 0
         if begun:
             first = begun + data[: self._header] if len(begun) < self._header else begun
             needed = self._size_at(first, 0)
-            if needed > 0 and needed - len(begun) <= end:
-                at = needed - len(begun)
-                count = 1
-                needed = self._header
-        if at or not begun:
-            while end - at >= self._header:
-                needed = self._size_at(octets, at)
-                if needed < 0 or at + needed > end:
-                    break
-                at += needed
-                count += 1
-                needed = self._header
+            if needed < 0:
+                return None
+            at = needed - len(begun)
+            if at > len(data):
+                self._hold(begun + data, 0, needed)
+                return None
+            self.count = 1
+        at = self._measure(data, data, at)
+        return Batch.counted(_joined(begun, data, at), self.count, self.vnet_hdr) if self.count else None
+
+    def _measure(self, data: bytes, octets: bytes, at: int) -> int:
+        """Where the whole frames from ``data[at]`` on end; ``count`` is that many more, and the rest is held."""
+        end = len(data)
+        count = 0
+        needed = self._header
+        while end - at >= self._header:
+            needed = self._size_at(octets, at)
+            if needed < 0 or at + needed > end:
+                break
+            at += needed
+            count += 1
+            needed = self._header
+        self.count += count
         if needed > 0 and at < end:
-            self._hold(data if count else begun + data, at, needed)
-        if not count:
-            return None
-        return Batch.counted(_joined(begun, data, at), count, self.vnet_hdr)
+            self._hold(data, at, needed)
+        return at
 
     def _size_at(self, octets: bytes, at: int) -> int:
         """How long the frame there is, the fields before it included; -1 if it can be none, which breaks all."""
