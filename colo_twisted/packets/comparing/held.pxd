@@ -24,14 +24,12 @@ cdef class Chunk:
 @cython.final
 cdef class Held:
     cdef public bytes data
-    cdef public Py_ssize_t start, end, packet, network, transport, payload, length, compared, cost
     cdef public double since
     cdef public list parts
-    cdef public unsigned int seq, ack, window
-    cdef public int flags
-    cdef public unsigned int offer
-    cdef public bint partial, queued, vnet_hdr
     cdef public long long order
+    cdef public int start, end, packet, network, transport, payload, length, compared, cost
+    cdef public unsigned int seq, ack, window, offer
+    cdef public unsigned char flags, partial, queued, vnet_hdr
     cdef public Held following
     cdef public Chunk chunk
 
