@@ -30,9 +30,8 @@ if typing.TYPE_CHECKING:
 # What one turn of the reactor may send. It must be more than what a turn's reading brings (of a TAP: TURN_BYTES),
 # else a mirror's backlog grows without end though its peer reads as fast as it can.
 TURN_BYTES = 1024 * 1024
-READ_BYTES = (
-    256 * 1024
-)  # at once: the more packets a batch has, the less each costs, as long as a core's cache holds them
+# At once: the more packets a batch has, the less each costs, as long as a core's cache holds them.
+READ_BYTES = 256 * 1024
 MOST_DRAINED = 64  # reads of that: more than a socket's buffer holds
 
 

@@ -29,7 +29,7 @@ class Histogram:
         self.count += 1
 
     def _bucket_of(self, seconds: float) -> int:
-        value = int(seconds * _MICROSECONDS)
+        value = max(0, int(seconds * _MICROSECONDS))
         octave = 0
         while value >= 2 * _IN_OCTAVE and octave < _OCTAVES - 2:
             value >>= 1
