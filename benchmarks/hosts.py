@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from types import TracebackType
 
 from benchmarks.processes import Running, run
@@ -30,8 +31,8 @@ class Host:
     def run(self, *words: str, timeout: float = 60) -> str:
         return run(*self.words(*words), timeout=timeout)
 
-    def running(self, *words: str) -> Running:
-        return Running(*self.words(*words))
+    def running(self, *words: str, environment: Mapping[str, str] | None = None) -> Running:
+        return Running(*self.words(*words), environment=environment)
 
     def ip(self, line: str) -> None:
         run("ip", "-n", self.name, *line.split())

@@ -30,15 +30,32 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
 
 def run(*words: str, timeout: float = 60) -> str:
     """Run a program to its end; what it printed. Raises BenchmarkError."""
+    return _done(words, timeout).stdout
+
+
+def errors_of(environment: Mapping[str, str], *words: str, timeout: float) -> str:
+    """The same in another environment; what it printed as errors. Raises BenchmarkError."""
+    return _done(words, timeout, environment).stderr
+
+
+def _done(
+    words: tuple[str, ...], timeout: float, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     try:
         done = subprocess.run(
-            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, start_new_session=True
+            words,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            start_new_session=True,
+            env=environment,
         )
     except subprocess.TimeoutExpired:
         raise BenchmarkError(f"did not end within {timeout:g} s: {' '.join(words)}") from None
     if done.returncode:
         raise BenchmarkError(f"failed: {' '.join(words)}\n{done.stdout}{done.stderr}")
-    return done.stdout
+    return done
 
 
 class Running:
@@ -74,6 +91,11 @@ class Running:
         return int(words[1]) * os.sysconf("SC_PAGE_SIZE")
 
     @property
+    def has_ended(self) -> bool:
+        """By itself."""
+        return self._popen.poll() is not None
+
+    @property
     def output(self) -> str:
         """What it has printed."""
         self._log.seek(0)
@@ -83,7 +105,7 @@ class Running:
         """Until a condition holds. Raises BenchmarkError, sooner if the program ends."""
 
         def holds_or_ended() -> bool:
-            if self._popen.poll() is not None:
+            if self.has_ended:
                 raise BenchmarkError(f"ended too soon: {' '.join(self._words)}\n{self.output}")
             return bool(condition())
 

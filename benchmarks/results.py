@@ -25,7 +25,7 @@ class Spread:
         return cls(median(values), min(values), max(values))
 
     def __str__(self) -> str:
-        return f"{_digits(self.median)} ({_digits(self.least)}-{_digits(self.most)})"
+        return f"{digits(self.median)} ({digits(self.least)}-{digits(self.most)})"
 
 
 @dataclass
@@ -49,17 +49,23 @@ class Figures:
 
     def ratio(self, one: str, other: str, quantity: str) -> Spread | None:
         """One divided by the other, round by round: what slowed a round down slowed both."""
-        pairs = zip(self._values(one, quantity), self._values(other, quantity))
+        return self.ratio_of((one, quantity), (other, quantity))
+
+    def ratio_of(self, one: tuple[str, str], other: tuple[str, str]) -> Spread | None:
+        """The same of two quantities, each with its contestant."""
+        pairs = zip(self._values(*one), self._values(*other))
         return _spread([None if mine is None or not theirs else mine / theirs for mine, theirs in pairs])
 
     def _values(self, contestant: str, quantity: str) -> list[float | None]:
         return self.rounds.get(contestant, {}).get(quantity, [])
 
-    def cell(self, contestant: str, quantity: str) -> str:
+    def lost(self, contestant: str, quantity: str) -> str:
+        """In how many rounds there was no figure; empty if in none."""
         values = self._values(contestant, quantity)
-        if None in values:
-            return f"LOST in {values.count(None)} of {len(values)}"
-        return _shown(self.spread(contestant, quantity))
+        return f"LOST in {values.count(None)} of {len(values)}" if None in values else ""
+
+    def cell(self, contestant: str, quantity: str) -> str:
+        return self.lost(contestant, quantity) or _shown(self.spread(contestant, quantity))
 
 
 @dataclass(frozen=True)
@@ -119,6 +125,6 @@ def _shown(spread: Spread | None) -> str:
     return "-" if spread is None else str(spread)
 
 
-def _digits(value: float) -> str:
+def digits(value: float) -> str:
     """Three digits that count, or all before the point."""
-    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"
+    return f"{value:.3g}" if value < 100 else f"{value:,.0f}"

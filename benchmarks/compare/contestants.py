@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.compare.feeding import OUT, PRIMARY_IN, SECONDARY_IN, Ends
-from benchmarks.processes import BenchmarkError, Running, wait_until
-from benchmarks.programs import COMPILED, OURS_WORDS, PLAIN, PLAIN_ENVIRONMENT, QEMU_WORDS
+from benchmarks.compare.feeding import Ends
+from benchmarks.compare.sockets import NAMES, Sockets
+from benchmarks.processes import Running, wait_until
+from benchmarks.programs import COMPILED, OURS_WORDS, PLAIN, QEMU_WORDS, Build
 
 COMPARE = "colo-compare,id=comp0,primary_in=primary_in,secondary_in=secondary_in,outdev=out,iothread=iothread1"
 RELAY = Path(__file__).with_name("relay.py")
@@ -24,26 +25,26 @@ PROBE = len(_ARP).to_bytes(4, "big") + _ARP
 @dataclass(frozen=True)
 class Contestant:
     """
-    One program with three unix sockets in a folder.
+    One program that listens at three sockets.
 
-    ``words`` is called with that; ``says`` is what its output must say once it runs.
+    ``words`` is called with them; ``build`` is what it must be, one of ours.
     """
 
     name: str
-    words: Callable[[Path], tuple[str, ...]]
-    says: str = ""
-    environment: Mapping[str, str] | None = None  # None: this process's
+    words: Callable[[Sockets], tuple[str, ...]]
+    build: Build | None = None
+
+    def program(self, sockets: Sockets) -> Running:
+        """Started; a context manager that ends it."""
+        return Running(*self.words(sockets), environment=self.build.environment if self.build else None)
 
     @contextmanager
-    def running(self, folder: Path) -> Iterator[tuple[Running, Ends]]:
+    def running(self, sockets: Sockets) -> Iterator[tuple[Running, Ends]]:
         """While it runs, all three sockets connected and served. Raises BenchmarkError."""
-        with Running(*self.words(folder), environment=self.environment, folder=folder) as program:
-            listening = [folder / name for name in (PRIMARY_IN, SECONDARY_IN, OUT)]
-            program.wait_for(lambda: all(path.exists() for path in listening), f"{self.name}: its sockets")
-            program.wait_for(lambda: "running" in program.output or not self.says, f"{self.name} to run")
-            if self.says not in program.output:
-                raise BenchmarkError(f"{self.name} doesn't say '{self.says}': is PYTHONPATH set as `make bench` does?")
-            with Ends(folder) as ends:
+        with self.program(sockets) as program:
+            if self.build is not None:
+                self.build.wait_for(program, self.name)
+            with Ends.of(sockets) as ends:
                 _wait_until_served(ends, self.name)
                 yield program, ends
 
@@ -71,31 +72,30 @@ def _came_out(out: socket.socket) -> int:
         out.setblocking(False)
 
 
-def _chardevs(folder: Path) -> tuple[str, ...]:
-    names = (PRIMARY_IN, SECONDARY_IN, OUT)
-    sockets = (f"socket,id={name},path={folder / name},server=on,wait=off" for name in names)
-    return tuple(word for each in sockets for word in ("-chardev", each))
+def _chardevs(sockets: Sockets) -> tuple[str, ...]:
+    options = (f"socket,id={name},{sockets.chardev(name)},server=on,wait=off" for name in NAMES)
+    return tuple(word for each in options for word in ("-chardev", each))
 
 
-def _ours(folder: Path) -> tuple[str, ...]:
-    return (*OURS_WORDS, *_chardevs(folder), "-object", "iothread,id=iothread1", "-object", COMPARE)
+def _ours(sockets: Sockets) -> tuple[str, ...]:
+    return (*OURS_WORDS, *_chardevs(sockets), "-object", "iothread,id=iothread1", "-object", COMPARE)
 
 
-def _qemu(folder: Path) -> tuple[str, ...]:
-    return (*QEMU_WORDS, *_chardevs(folder), "-object", "iothread,id=iothread1", "-object", COMPARE)
+def _qemu(sockets: Sockets) -> tuple[str, ...]:
+    return (*QEMU_WORDS, *_chardevs(sockets), "-object", "iothread,id=iothread1", "-object", COMPARE)
 
 
-def _qemu_long_queues(folder: Path) -> tuple[str, ...]:
-    *words, compare = _qemu(folder)
+def _qemu_long_queues(sockets: Sockets) -> tuple[str, ...]:
+    *words, compare = _qemu(sockets)
     return (*words, f"{compare},max_queue_size=16384")
 
 
-def _relay(folder: Path) -> tuple[str, ...]:
-    return (sys.executable, str(RELAY), str(folder))
+def _relay(sockets: Sockets) -> tuple[str, ...]:
+    return (sys.executable, str(RELAY), *map(sockets.word, NAMES))
 
 
 OURS = Contestant("ours", _ours, COMPILED)
-OURS_PLAIN = Contestant("ours, not compiled", _ours, PLAIN, PLAIN_ENVIRONMENT)
+OURS_PLAIN = Contestant("ours, not compiled", _ours, PLAIN)
 QEMU_COMPARE = Contestant("QEMU", _qemu)
 QEMU_LONG_QUEUES = Contestant("QEMU, max_queue_size=16384", _qemu_long_queues)
 NOBODY = Contestant("nobody: a relay", _relay)

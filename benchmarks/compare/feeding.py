@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
+from benchmarks.compare.sockets import NAMES, Sockets
 from benchmarks.compare.streams import Stream
 from benchmarks.processes import BenchmarkError, wait_until
 
 CHUNK = 1 << 18  # bytes sent or read at once, at most
 SILENCE = 2.5  # seconds in which nothing moves, after which what is missing is lost; less than compare_timeout
-PRIMARY_IN, SECONDARY_IN, OUT = "primary_in", "secondary_in", "out"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ class Passage:
     seconds: float  # from the first byte sent to the last one released
     sent_bytes: int  # on each side
     released_bytes: int
+    idle: (
+        float  # the share of the seconds in which there was nothing to send or read: with none, the feeder is the limit
+    )
 
     @property
     def complete(self) -> bool:
@@ -43,27 +47,35 @@ class Passage:
         return self.released_bytes == self.sent_bytes
 
 
+@dataclass(frozen=True)
 class Ends:
-    """Our ends of a comparison's three sockets; a context manager."""
+    """Our ends of a comparison's three sockets."""
 
-    def __init__(self, folder: Path) -> None:
-        self.sockets = tuple(socket.socket(socket.AF_UNIX) for _ in range(3))
-        self.primary, self.secondary, self.out = self.sockets
-        for end, name in zip(self.sockets, (PRIMARY_IN, SECONDARY_IN, OUT)):
-            _connect(end, str(folder / name))
-            end.setblocking(False)
+    primary: socket.socket
+    secondary: socket.socket
+    out: socket.socket
 
-    def __enter__(self) -> Ends:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for end in self.sockets:
-            end.close()
+    @classmethod
+    @contextmanager
+    def of(cls, sockets: Sockets) -> Iterator[Ends]:
+        """Connected, as soon as somebody listens. Raises BenchmarkError."""
+        with ExitStack() as stack:
+            yield cls(*(stack.enter_context(_connection(sockets, name)) for name in NAMES))
 
 
-def _connect(end: socket.socket, path: str) -> None:
-    """A path is there before anybody listens at it. Raises BenchmarkError."""
-    wait_until(lambda: end.connect_ex(path) == 0, f"{path} to take a connection")
+def _connection(sockets: Sockets, name: str) -> socket.socket:
+    made: list[socket.socket] = []
+
+    def connects() -> bool:
+        try:
+            made.append(sockets.connect(name))
+        except OSError:
+            return False
+        return True
+
+    wait_until(connects, f"{name} to take a connection")
+    made[0].setblocking(False)
+    return made[0]
 
 
 class Feed:
@@ -86,16 +98,20 @@ class Feed:
         Raises BenchmarkError when the other end closes.
         """
         began = moved = time.perf_counter()
+        idle = idle_when_moved = 0.0
         while self._released < self._end or min(self._sent) < self._end:
             now = time.perf_counter()
             if now > began + seconds:
                 self._send_no_more()
             if self._move():
-                moved = time.perf_counter()
-            elif now > moved + SILENCE:
-                break
+                moved, idle_when_moved = time.perf_counter(), idle
+            else:
+                idle += time.perf_counter() - now
+                if now > moved + SILENCE:
+                    break
         self._read()
-        return Passage(self._end // self._frame, moved - began, self._end, self._released)
+        took = max(moved - began, 1e-9)
+        return Passage(self._end // self._frame, took, self._end, self._released, idle_when_moved / took)
 
     def _send_no_more(self) -> None:
         """Both sides end with the same whole frame."""

@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks.compare.contestants import OURS, Contestant
 from benchmarks.compare.feeding import Feed, Passage
 from benchmarks.compare.settings import MANY, SETTINGS, Load, Setting, cpu_of
+from benchmarks.compare.sockets import KINDS
 from benchmarks.compare.streams import PRIMARY_ISN, SECONDARY_ISN, Stream, openings, segments
 from benchmarks.programs import QEMU, TWISTD
 from benchmarks.results import Figures, Table, as_json
@@ -86,7 +87,7 @@ def measure(contestant: Contestant, fodder: Fodder, seconds: float) -> Measureme
     flight = fodder.load.flight
     with (
         tempfile.TemporaryDirectory(prefix="colo-bench") as folder,
-        contestant.running(Path(folder)) as (program, ends),
+        contestant.running(KINDS[fodder.load.over](Path(folder))) as (program, ends),
     ):
         before = program.resident_bytes
         opening = Feed(ends, fodder.primary_openings, fodder.secondary_openings, flight).run(OPENING_SECONDS)

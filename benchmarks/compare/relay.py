@@ -1,7 +1,8 @@
 """
-The limit: ``relay.py FOLDER`` reads both inputs and writes the primary's bytes to the output, looking at nothing.
+The limit: ``relay.py PRIMARY_IN SECONDARY_IN OUT`` writes the primary's bytes to the output, looking at nothing.
 
-It listens in the folder under the names of a comparison's sockets, and ends when one of them closes.
+It listens at these three, each the path of a unix socket or a port of the loopback, reads both inputs, and ends when
+one of them closes.
 """
 
 from __future__ import annotations
@@ -9,13 +10,12 @@ from __future__ import annotations
 import select
 import socket
 import sys
-from pathlib import Path
 
 CHUNK = 1 << 18
 
 
-def main(folder: Path) -> None:
-    listening = [listen(folder / name) for name in ("primary_in", "secondary_in", "out")]
+def main(*words: str) -> None:
+    listening = [listen(word) for word in words]
     primary, secondary, out = (each.accept()[0] for each in listening)
     into = memoryview(bytearray(CHUNK))
     poll = select.poll()
@@ -32,12 +32,14 @@ def main(folder: Path) -> None:
                 return
 
 
-def listen(path: Path) -> socket.socket:
+def listen(word: str) -> socket.socket:
+    if word.isdigit():
+        return socket.create_server(("127.0.0.1", int(word)))
     listening = socket.socket(socket.AF_UNIX)
-    listening.bind(str(path))
+    listening.bind(word)
     listening.listen()
     return listening
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*sys.argv[1:])

@@ -1,8 +1,9 @@
 """
-A web client: ``client.py ADDRESS PORT SECONDS`` downloads, asks on one connection, and asks on ever new ones.
+A web client: ``client.py ADDRESS PORT SECONDS [WHAT ...]`` does each of these for so long, or all of them.
 
-Prints JSON: ``gigabits`` a second of one long download; ``answers`` a second, ever again on one
-connection; ``connections`` a second, each with one request, by several at a time; ``failed`` of those.
+``answers``: asks on one connection, again and again. ``connections``: asks once on each of ever new ones, several at a
+time. ``download``: one long answer. ``upload``: large bodies on one connection, each of them answered. Prints JSON,
+the fields of Counted.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import threading
 import time
 from dataclasses import asdict, dataclass
 
+WHAT = ("answers", "connections", "download", "upload")
 SMALL = 1000  # bytes of an answer
 LARGE = 1 << 40  # more than can come in the time
+BODY = bytes(1 << 22)  # of an upload
 AT_A_TIME = 8
 PATIENCE = 5.0  # seconds, for an answer
 
@@ -24,10 +27,11 @@ PATIENCE = 5.0  # seconds, for an answer
 class Counted:
     """What happened in the seconds."""
 
-    gigabits: float = 0.0
-    answers: float = 0.0
-    connections: float = 0.0
-    failed: int = 0
+    answers: float = 0.0  # a second
+    connections: float = 0.0  # a second
+    failed: int = 0  # connections
+    download: float = 0.0  # Gbit/s
+    upload: float = 0.0  # Gbit/s, of bodies that were answered
 
 
 def connect(address: tuple[str, int]) -> socket.socket:
@@ -71,6 +75,19 @@ def download(address: tuple[str, int], seconds: float) -> float:
         return taken * 8e-9 / (time.perf_counter() - began)
 
 
+def upload(address: tuple[str, int], seconds: float) -> float:
+    """Gbit/s of bodies that were answered."""
+    with connect(address) as connection:
+        began = time.perf_counter()
+        given = 0
+        while time.perf_counter() < began + seconds:
+            connection.sendall(b"POST / HTTP/1.1\r\nHost: guest\r\nContent-Length: %d\r\n\r\n" % len(BODY))
+            connection.sendall(BODY)
+            take(connection, 0)
+            given += len(BODY)
+        return given * 8e-9 / (time.perf_counter() - began)
+
+
 def answers(address: tuple[str, int], seconds: float) -> float:
     """How many a second, one after the other."""
     with connect(address) as connection:
@@ -109,13 +126,21 @@ def connections(address: tuple[str, int], seconds: float) -> tuple[float, int]:
     return counts[0] / (time.perf_counter() - began), counts[1]
 
 
-def main(host: str, port: int, seconds: float) -> None:
+def main(host: str, port: int, seconds: float, *what: str) -> None:
     address = (host, port)
-    counted = Counted(answers=answers(address, seconds))
-    counted.connections, counted.failed = connections(address, seconds)
-    counted.gigabits = download(address, seconds)
+    counted = Counted()
+    for name in what or WHAT:
+        match name:
+            case "answers":
+                counted.answers = answers(address, seconds)
+            case "connections":
+                counted.connections, counted.failed = connections(address, seconds)
+            case "download":
+                counted.download = download(address, seconds)
+            case "upload":
+                counted.upload = upload(address, seconds)
     print(json.dumps(asdict(counted)))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), *sys.argv[4:])

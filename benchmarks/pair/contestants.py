@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.hosts import GUEST_TAP, NETWORK_TAP, REPLICA_TAP, Hosts
 from benchmarks.processes import Running
-from benchmarks.programs import COMPILED, OURS_WORDS
+from benchmarks.programs import COMPILED, OURS_WORDS, PLAIN, Build
 
 _SECONDARY_TAP = "net1"  # the secondary's, on no network
 _ALONE = """
@@ -43,6 +43,7 @@ class Contestant:
     name: str
     paired: bool
     offloads: bool
+    build: Build = COMPILED
 
     @contextmanager
     def joined(self, hosts: Hosts, folder: Path) -> Iterator[tuple[Running, ...]]:
@@ -66,8 +67,8 @@ class Contestant:
         tap = "script=no,downscript=no" + ("" if self.offloads else ",vnet_hdr=off")
         vnet = ",vnet_hdr_support=on" if self.offloads else ""
         words = options.format(folder=folder, network=network, guest=guest, tap=tap, vnet=vnet).split()
-        with hosts.middle.running(*OURS_WORDS, *words) as program:
-            program.wait_for(lambda: COMPILED in program.output, f"{self.name}: {COMPILED} (see the Makefile's bench)")
+        with hosts.middle.running(*OURS_WORDS, *words, environment=self.build.environment) as program:
+            self.build.wait_for(program, self.name)
             yield program
 
     def _wait_for_peers(self, primary: Running, secondary: Running) -> None:
@@ -80,3 +81,4 @@ HOP = Contestant("one hop", paired=False, offloads=False)
 PAIR = Contestant("pair", paired=True, offloads=False)
 HOP_OFFLOADS = Contestant("one hop, offloads", paired=False, offloads=True)
 PAIR_OFFLOADS = Contestant("pair, offloads", paired=True, offloads=True)
+PAIR_OFFLOADS_PLAIN = Contestant("pair, offloads, not compiled", paired=True, offloads=True, build=PLAIN)

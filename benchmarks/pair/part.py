@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.hosts import GUEST_ADDRESS, Hosts
-from benchmarks.pair.client import Counted
+from benchmarks.pair.client import WHAT, Counted
 from benchmarks.pair.contestants import HOP, HOP_OFFLOADS, PAIR, PAIR_OFFLOADS, Contestant
 from benchmarks.pair.server import PORT
 from benchmarks.programs import TWISTD
@@ -23,12 +23,13 @@ ROUNDS, SECONDS = 3, 2.0
 QUICK_ROUNDS, QUICK_SECONDS = 1, 1.0
 CONTESTANTS = (HOP, PAIR, HOP_OFFLOADS, PAIR_OFFLOADS)
 QUANTITIES: dict[str, Callable[[Counted], float]] = {
-    "download Gbit/s": lambda counted: counted.gigabits,
+    "download Gbit/s": lambda counted: counted.download,
+    "upload Gbit/s": lambda counted: counted.upload,
     "answers/s": lambda counted: counted.answers,
     "connections/s": lambda counted: counted.connections,
 }
 TABLE = Table(
-    "HTTP: a download; small answers, one after the other; new connections, 8 at a time",
+    "HTTP: a download; uploads; small answers, one after the other; new connections, 8 at a time",
     tuple(contestant.name for contestant in CONTESTANTS),
     tuple(QUANTITIES),
     ((PAIR.name, HOP.name), (PAIR_OFFLOADS.name, HOP_OFFLOADS.name)),
@@ -40,6 +41,7 @@ class Measurement:
     """One contestant in one round."""
 
     counted: Counted
+    idle_bytes: tuple[int, ...]  # of memory, of the primary and the secondary, before the client came
     cpu_seconds: tuple[float, ...]  # of the primary and the secondary
     divergences: int  # at least: ours limits how many it logs
 
@@ -60,21 +62,22 @@ def run(options: Options) -> dict[str, Any]:
     return as_json(figures, [TABLE])
 
 
-def measure(contestant: Contestant, seconds: float) -> Measurement:
-    """Raises BenchmarkError."""
+def measure(contestant: Contestant, seconds: float, what: Sequence[str] = WHAT) -> Measurement:
+    """``what`` the client does, each for so long. Raises BenchmarkError."""
     with (
         tempfile.TemporaryDirectory(prefix="colo-bench") as folder,
         Hosts() as hosts,
         contestant.joined(hosts, Path(folder)) as programs,
     ):
+        idle = tuple(program.resident_bytes for program in programs)
         guests = (hosts.guest, hosts.replica) if contestant.paired else (hosts.guest,)
         with ExitStack() as stack:
             for guest in guests:
                 server = stack.enter_context(guest.running(*_program("server.py"), GUEST_ADDRESS))
                 server.wait_to_say("listening")
-            said = hosts.client.run(*_program("client.py"), GUEST_ADDRESS, str(PORT), str(seconds))
+            said = hosts.client.run(*_program("client.py"), GUEST_ADDRESS, str(PORT), str(seconds), *what)
         cpu = tuple(program.cpu_seconds for program in programs)
-        return Measurement(Counted(**json.loads(said)), cpu, programs[0].output.count("divergence ("))
+        return Measurement(Counted(**json.loads(said)), idle, cpu, programs[0].output.count("divergence ("))
 
 
 def _program(name: str) -> tuple[str, str]:
@@ -86,8 +89,8 @@ def _brief(measured: Measurement) -> str:
     failed = f", {counted.failed} FAILED" if counted.failed else ""
     diverged = f", {measured.divergences} DIVERGENCES" if measured.divergences else ""
     return (
-        f"{counted.gigabits:.2f} Gbit/s, {counted.answers:.0f} answers/s, {counted.connections:.0f} connections/s"
-        f"{failed}{diverged}"
+        f"down {counted.download:.2f}, up {counted.upload:.2f} Gbit/s, {counted.answers:.0f} answers/s, "
+        f"{counted.connections:.0f} connections/s{failed}{diverged}"
     )
 
 

@@ -89,7 +89,7 @@ class Node:
         words = self._options.format(folder=folder, name=self.name, deciding=deciding).split()
         self.process = stack.enter_context(Mortal(*self._host.words(*OURS_WORDS, *words)))
         (folder / f"{self.name}.pid").write_text(f"{self.process.pid}\n")
-        self.process.wait_for(lambda: COMPILED in self.process.output, f"{COMPILED} (see the Makefile's bench)")
+        COMPILED.wait_for(self.process, self.name)
         self.process.wait_for(lambda: self._host.has(self.name) and self._host.has("e0"), f"{self.name}'s TAPs")
         self._host.ip(f"link set {self.name} netns {self._switch.name}")
         self._switch.ip(f"link set {self.name} up master lan")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.hosts import GUEST_TAP, NETWORK_TAP, Hosts
 from benchmarks.processes import Running
-from benchmarks.programs import OURS_WORDS, QEMU_WORDS
+from benchmarks.programs import COMPILED, OURS_WORDS, PLAIN, QEMU_WORDS, Build
 
 MIRROR_PORT = 9003
 
@@ -31,12 +31,14 @@ class Contestant:
     """
     One way to join the two TAPs.
 
-    ``words`` runs it; with none it's a veth pair. ``sink`` is what the mirror's peer does.
+    ``words`` runs it; with none it's a veth pair. ``sink`` is what the mirror's peer does; ``build`` is what it must
+    be, one of ours.
     """
 
     name: str
     words: tuple[str, ...] = ()
     sink: str | None = None
+    build: Build | None = None
 
     @contextmanager
     def joined(self, hosts: Hosts) -> Iterator[Callable[[], int | None]]:
@@ -50,8 +52,11 @@ class Contestant:
             hosts.plug_in()
             yield _nothing
             return
-        with hosts.middle.running(*self.words) as joining:
+        environment = self.build.environment if self.build else None
+        with hosts.middle.running(*self.words, environment=environment) as joining:
             joining.wait_for(hosts.have_taps, f"{self.name}: its TAPs")
+            if self.build is not None:
+                self.build.wait_for(joining, self.name)
             hosts.plug_in()
             with self._mirrored(hosts) as mirrored:
                 joining.wait_for(hosts.guest_answers, f"{self.name}: the guest's answer to a ping")
@@ -77,8 +82,8 @@ def _taken(sink: Running) -> int:
     return int(sink.output.split()[-1])
 
 
-def _ours(name: str, *words: str, sink: str | None = None) -> Contestant:
-    return Contestant(name, (*OURS_WORDS, "-device", "e1000,id=e0,netdev=hn0,guest=g0", *words), sink)
+def _ours(name: str, *words: str, sink: str | None = None, build: Build = COMPILED) -> Contestant:
+    return Contestant(name, (*OURS_WORDS, "-device", "e1000,id=e0,netdev=hn0,guest=g0", *words), sink, build)
 
 
 def _qemu(name: str, *words: str, sink: str | None = None) -> Contestant:
@@ -93,11 +98,15 @@ def _mirror_with(more: str) -> tuple[str, ...]:
     return (*_MIRROR[:-1], f"{_MIRROR[-1]},{more}")
 
 
+_VNET_MIRROR = _mirror_with("vnet_hdr_support=on")
+
 VETH = Contestant("veth pair")
 OURS = _ours("ours", *_NO_VNET_TAPS)
 OURS_MIRROR = _ours("ours, mirror", *_TAPS, *_MIRROR, sink="read")
 OURS_OFFLOADS = _ours("ours, offloads", *_TAPS)
-OURS_VNET_MIRROR = _ours("ours, offloads, vnet mirror", *_TAPS, *_mirror_with("vnet_hdr_support=on"), sink="read")
+OURS_VNET_MIRROR = _ours("ours, offloads, vnet mirror", *_TAPS, *_VNET_MIRROR, sink="read")
+PLAIN_MIRROR = _ours("ours, mirror, not compiled", *_TAPS, *_MIRROR, sink="read", build=PLAIN)
+PLAIN_VNET_MIRROR = _ours("ours, offloads, vnet mirror, not compiled", *_TAPS, *_VNET_MIRROR, sink="read", build=PLAIN)
 OURS_STUCK = _ours("ours, stuck peer kept", *_TAPS, *_mirror_with("max_backlog=16G"), sink="stuck")
 OURS_DROPPED = _ours("ours, stuck peer dropped", *_TAPS, *_mirror_with("max_backlog=1M"), sink="stuck")
 QEMU_HUB = _qemu("QEMU", *_TAPS)

@@ -33,7 +33,7 @@ SETTINGS = (
     ),
     Setting(
         "mirror",
-        "With a mirror, packet by packet",
+        "With a mirror without vnet headers (ours has offloads and cuts the copies, QEMU's hub goes packet by packet)",
         (contestants.OURS_MIRROR, contestants.QEMU_MIRROR),
         ((contestants.OURS_MIRROR, contestants.QEMU_MIRROR),),
     ),

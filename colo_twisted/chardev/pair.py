@@ -21,7 +21,7 @@ from colo_twisted.options.declare import ObjectType, Properties, prop
 from colo_twisted.options.errors import OptionError, StartError
 from colo_twisted.options.kinds import Identifier
 from colo_twisted.packets.batch import Batch
-from colo_twisted.packets.vnet import in_form
+from colo_twisted.packets.finishing import in_form
 
 MOST_DEFERRED = 16 << 20  # bytes that may wait for the reactor's next turns
 MOST_A_TURN = 128  # batches of them that one turn delivers
@@ -110,8 +110,8 @@ class PairEnd(Chardev):
         if facing is None or facing.receive is None:
             self.counters.dropped_no_peer += len(batch)
             return
-        framed = in_form(batch, facing.vnet_hdr)
-        self.counters.dropped_needs_vnet_hdr += len(batch) - len(framed)
+        framed, left_out = in_form(batch, facing.vnet_hdr)
+        self.counters.dropped_needs_vnet_hdr += left_out
         if not len(framed):
             return
         if self._delivering or self._deferred:

@@ -172,6 +172,13 @@ class INetdev(Interface):
     def drain() -> None:
         """Receive what has come already, up to a bound, even while it is paused."""
 
+    def glance() -> None:
+        """
+        Receive what has come already, a turn's share at most; nothing while it is paused or not started.
+
+        What was just sent may be answered by now, where the far end is a kernel.
+        """
+
     def set_link(up: bool) -> None:
         """Show the far end that the cable is plugged in or pulled out, where there is a way to show it."""
 

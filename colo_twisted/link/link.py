@@ -21,7 +21,7 @@ from colo_twisted.link import liveness
 from colo_twisted.link.peer import TURN_BYTES, Peer, PeerCounters
 from colo_twisted.link.reach import LinkOptions, Reach
 from colo_twisted.packets.batch import Batch
-from colo_twisted.packets.vnet import in_form
+from colo_twisted.packets.finishing import in_form
 from colo_twisted.reporting import Reporter
 
 MOST_WAITING = 4
@@ -160,8 +160,8 @@ class Link(Reach):
         if self.peer is None:
             self.counters.dropped_no_peer += len(batch)
             return
-        framed = in_form(batch, self._vnet_hdr)
-        self.counters.dropped_needs_vnet_hdr += len(batch) - len(framed)
+        framed, left_out = in_form(batch, self._vnet_hdr)
+        self.counters.dropped_needs_vnet_hdr += left_out
         if not len(framed):
             return
         self.counters.frames_out += len(framed)

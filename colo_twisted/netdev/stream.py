@@ -200,6 +200,9 @@ class StreamNetdev:
     def drain(self) -> None:
         self._link.drain()
 
+    def glance(self) -> None:
+        """Another process has not answered yet."""
+
     def set_link(self, up: bool) -> None:
         """This wire has no way to say so."""
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
-import struct
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -22,12 +19,13 @@ from zope.interface import implementer
 from colo_twisted.counters import Counters
 from colo_twisted.interfaces import IMachine, INetdev
 from colo_twisted.netdev import scripts
+from colo_twisted.netdev.packet_descriptor import PacketDescriptor
 from colo_twisted.netdev.tap_properties import TapProperties, down_script, up_script
 from colo_twisted.netdev.tun import ITun, KernelTun, OpenedTap, explain
 from colo_twisted.options.declare import ObjectType
 from colo_twisted.options.errors import StartError
-from colo_twisted.packets.batch import LENGTH_SIZE, MAX_FRAME, VNET_LENGTH_SIZE, Batch
-from colo_twisted.packets.vnet import TAP_HEADER_SIZE, fit_header, frame_lengths, without_vnet_headers
+from colo_twisted.packets.batch import Batch
+from colo_twisted.packets.finishing import without_vnet_headers
 from colo_twisted.reporting import Reporter
 
 # one turn of the reactor reads until the TAP is empty, or so much
@@ -35,7 +33,7 @@ TURN_FRAMES = 128
 TURN_BYTES = 256 * 1024
 MOST_DRAINED = 20_000  # frames: what the kernel keeps for us at most, and what comes meanwhile
 
-_pack_length = struct.Struct(">I").pack
+_DOWN = frozenset((errno.EIO, errno.EBADFD, errno.ENETDOWN))
 
 
 @dataclass
@@ -75,11 +73,8 @@ class Tap:
         self._reactor: Any = machine.reactor
         self._report = Reporter(f"netdev {self.id}")
         self._fd = -1
-        self._file: io.FileIO | None = (
-            None  # the same descriptor; it tells an empty TAP by None, which costs no exception
-        )
+        self._packets: PacketDescriptor | None = None  # the same descriptor, once it is open
         self._receive: Callable[[Batch], None] | None = None
-        self._quiet = True  # the last turn found one frame at most
         self._paused = False
         self._waiting: deque[bytes] = deque()  # packets that the kernel refused for now
         self._waiting_bytes = 0
@@ -93,7 +88,7 @@ class Tap:
         wanted = self.properties.vnet_hdr if self.properties.vnet_hdr is not None else vnet_hdr
         opened = self._open(wanted)
         self._fd, self.name, self.vnet_hdr = opened.fd, opened.name, opened.vnet_hdr
-        self._file = io.FileIO(opened.fd, "r+b", closefd=False)
+        self._packets = self._tun.packets(opened, TURN_BYTES)
         try:
             self._set_up()
         except OSError as error:
@@ -199,49 +194,25 @@ class Tap:
         return f"netdev {self.id}"
 
     def doRead(self) -> None:
-        """
-        Read until the TAP is empty, or a turn's share.
+        """Read until the TAP is empty, or a turn's share."""
+        self._hand_on()
 
-        Where frames come singly, the first goes on before anyone looks whether there is another: to
-        find a TAP empty costs a ping as much as all the rest of its way here.
-        """
-        first = self._hand_on(1) if self._quiet else 0
-        if self._paused or (self._quiet and not first):
-            return
-        self._quiet = first + self._hand_on(TURN_FRAMES) <= 1
-
-    def _hand_on(self, most: int) -> int:
-        """Read a batch of at most so many frames, or TURN_BYTES, and hand it on; how many there were."""
+    def _hand_on(self) -> int:
+        """Read a turn's share and hand it on; how many frames there were."""
+        assert self._packets is not None
         receive = self._receive  # what was read before the TAP is lost is handed on too
-        batch = self._read(most)
-        if len(batch) and receive is not None:
-            receive(batch)
-        return len(batch)
-
-    def _read(self, most: int) -> Batch:
-        assert self._file is not None
-        read = self._file.read
-        length_of = frame_lengths if self.vnet_hdr else _pack_length
-        prefix = LENGTH_SIZE + VNET_LENGTH_SIZE * self.vnet_hdr
-        parts: list[bytes] = []
-        places = [0]
-        end = 0
-        try:
-            while len(places) <= most and end <= TURN_BYTES:
-                packet = read(MAX_FRAME)
-                if packet is None:
-                    break
-                size = len(packet)
-                parts.append(length_of(size))
-                parts.append(packet)
-                end += prefix + size
-                places.append(end)
-        except OSError as error:
-            self._lost(error.strerror)
-        frames = len(places) - 1
+        packets = self._packets
+        batch = packets.read(TURN_FRAMES)
+        if packets.error not in (0, errno.EAGAIN):
+            self._lost(os.strerror(packets.error))
+        if batch is None:
+            return 0
+        frames = packets.packets
         self.counters.frames_in += frames
-        self.counters.bytes_in += end - prefix * frames
-        return Batch(b"".join(parts), places, self.vnet_hdr)
+        self.counters.bytes_in += packets.octets
+        if receive is not None:
+            receive(batch)
+        return frames
 
     def pause(self) -> None:
         self._paused = True
@@ -253,9 +224,13 @@ class Tap:
         if self._receive is not None:
             self._reactor.addReader(self)
 
+    def glance(self) -> None:
+        if self._receive is not None and not self._paused:
+            self._hand_on()
+
     def drain(self) -> None:
         drained = 0
-        while self._receive is not None and drained < MOST_DRAINED and (frames := self._hand_on(TURN_FRAMES)):
+        while self._receive is not None and drained < MOST_DRAINED and (frames := self._hand_on()):
             drained += frames
 
     def set_link(self, up: bool) -> None:
@@ -290,62 +265,40 @@ class Tap:
             self.counters.dropped_closed += len(batch)
         elif self._gone:
             self.counters.dropped_link_down += len(batch)
-        elif self._waiting:
-            self._wait_with(self._packets(batch))
         else:
-            self._write_batch(batch)
+            if batch.vnet_hdr and not self.vnet_hdr:
+                batch, left_out = without_vnet_headers(batch)
+                self.counters.dropped_needs_vnet_hdr += left_out
+            if self._waiting:
+                self._wait_with(batch, 0)
+            else:
+                self._write(batch)
 
-    def _packets(self, batch: Batch) -> list[bytes | memoryview]:
-        """Each frame as the kernel takes it."""
-        places = batch.places
-        if batch.vnet_hdr and not self.vnet_hdr:
-            frames = len(batch)
-            batch = without_vnet_headers(batch)
-            self.counters.dropped_needs_vnet_hdr += frames - len(batch)
-            places = batch.places
-        view = memoryview(batch.data)
-        if not self.vnet_hdr:
-            return [view[start + LENGTH_SIZE : end] for start, end in pairwise(places)]
-        if not batch.vnet_hdr:
-            no_header = bytes(TAP_HEADER_SIZE)
-            return [no_header + batch.data[start + LENGTH_SIZE : end] for start, end in pairwise(places)]
-        last_of_vnet_length = LENGTH_SIZE + VNET_LENGTH_SIZE - 1
-        return [
-            view[start + LENGTH_SIZE + VNET_LENGTH_SIZE : end]
-            if batch.data[start + last_of_vnet_length] == TAP_HEADER_SIZE
-            else fit_header(batch.data[start:end])
-            for start, end in pairwise(places)
-        ]
+    def _write(self, batch: Batch) -> None:
+        """Write the frames, in a form that the TAP has; if the kernel takes none for now, the rest waits."""
+        assert self._packets is not None
+        packets = self._packets
+        at = 0
+        while True:
+            at = packets.write(batch.data, at, batch.vnet_hdr)
+            self._count_written(packets.packets, packets.octets)
+            if not packets.error:
+                return
+            if packets.error == errno.EAGAIN:
+                self._wait_with(batch, at)
+                self._reactor.addWriter(self)
+                return
+            self._drop_refused(packets.error)
+            at = packets.behind(batch.data, at, batch.vnet_hdr)
 
-    def _write_batch(self, batch: Batch) -> None:
-        packets = self._packets(batch)
-        written = self._write_some(packets)
-        if written < len(packets):
-            self._wait_with(packets[written:])
-            self._reactor.addWriter(self)
-
-    def _write_some(self, packets: list[bytes | memoryview]) -> int:
-        """Write packets until the kernel refuses one for now; how many are done with."""
-        fd = self._fd
-        write = os.write
-        counters = self.counters
-        out = 0
-        for index, packet in enumerate(packets):
-            try:
-                counters.bytes_out += write(fd, packet)
-                out += 1
-            except BlockingIOError:
-                counters.frames_out += out
-                return index
-            except OSError as error:
-                self._drop_refused(error)
-        counters.frames_out += out
-        if out and self._dropped_while_down:
+    def _count_written(self, frames: int, octets: int) -> None:
+        self.counters.frames_out += frames
+        self.counters.bytes_out += octets
+        if frames and self._dropped_while_down:
             self._up_again()
-        return len(packets)
 
-    def _drop_refused(self, error: OSError) -> None:
-        if error.errno in (errno.EIO, errno.EBADFD, errno.ENETDOWN):
+    def _drop_refused(self, error: int) -> None:
+        if error in _DOWN:
             self.counters.dropped_link_down += 1
             self._dropped_while_down += 1
             if self._dropped_while_down == 1:
@@ -354,26 +307,34 @@ class Tap:
                 )
         else:
             self.counters.dropped_refused += 1
-            self._report.warn(f"dropped a frame: the kernel refused it: {error.strerror}", kind="refused")
+            self._report.warn(f"dropped a frame: the kernel refused it: {os.strerror(error)}", kind="refused")
 
     def _up_again(self) -> None:
         self._report.info(f"TAP {self.name} is up; {self._dropped_while_down} frames were dropped before")
         self._dropped_while_down = 0
 
-    def _wait_with(self, packets: list[bytes | memoryview]) -> None:
-        for packet in packets:
+    def _wait_with(self, batch: Batch, at: int) -> None:
+        """Keep the frames from ``at`` on, as far as there is room."""
+        assert self._packets is not None
+        for packet in self._packets.packets_of(batch.data, at, batch.vnet_hdr):
             if self._waiting_bytes + len(packet) > self.properties.max_backlog:
                 self.counters.dropped_backlog += 1
                 continue
-            self._waiting.append(bytes(packet))
+            self._waiting.append(packet)
             self._waiting_bytes += len(packet)
             self.counters.queued += 1
 
     def doWrite(self) -> None:
         """The kernel takes packets again."""
+        assert self._packets is not None
         while self._waiting:
-            if not self._write_some([self._waiting[0]]):
+            size = self._packets.write_packet(self._waiting[0])
+            if size == -errno.EAGAIN:
                 return
+            if size < 0:
+                self._drop_refused(-size)
+            else:
+                self._count_written(1, size)
             self._waiting_bytes -= len(self._waiting.popleft())
         self._reactor.removeWriter(self)
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from zope.interface import Attribute, Interface, implementer
 
+from colo_twisted.netdev.packet_descriptor import PacketDescriptor
 from colo_twisted.options.errors import StartError
 from colo_twisted.packets.vnet import TAP_HEADER_SIZE
 
@@ -67,6 +68,9 @@ class ITun(Interface):
     def open(name: str, vnet_hdr: bool) -> OpenedTap:
         """Make a TAP, or take over a persistent one; ``name`` may hold one %d for the kernel to fill."""
 
+    def packets(opened: OpenedTap, most_octets: int) -> PacketDescriptor:
+        """What reads and writes its packets, at most so many bytes in a batch and one packet more."""
+
     def adopt(fd: int) -> OpenedTap:
         """Take over a descriptor of a TAP that somebody else opened."""
 
@@ -111,6 +115,9 @@ class KernelTun:
         except BaseException:
             os.close(fd)
             raise
+
+    def packets(self, opened: OpenedTap, most_octets: int) -> PacketDescriptor:
+        return PacketDescriptor(opened.fd, opened.vnet_hdr, most_octets)
 
     def adopt(self, fd: int) -> OpenedTap:
         request = bytearray(_IFREQ_SIZE)

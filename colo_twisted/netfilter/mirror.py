@@ -44,19 +44,19 @@ class FilterMirror(Filter):
     Never delays its guest, and never leaves a hole in its stream.
 
     What the peer doesn't take waits in the chardev; past ``max_backlog`` the peer loses its place
-    and may come again as new.
+    and may come again as new. What passes keeps its vnet headers even where the copies have none: those are
+    finished on their way out.
     """
 
     def __init__(self, properties: MirrorProperties, machine: IMachine) -> None:
         super().__init__(properties, machine)
         self.counters: MirrorCounters = MirrorCounters()
-        self.vnet_hdr_support = properties.vnet_hdr_support
         self.max_backlog = properties.max_backlog
         self._outdev = machine.chardev(properties.outdev)
         self.watchers: list[Callable[[bool], None]] = []
         self.overhear: Callable[[Batch], Batch | None] | None = None  # nothing comes back this way
         self._outdev.attach(
-            FrontEnd(f"filter-mirror '{self.id}'", self.vnet_hdr_support, connection_changed=self._peer_changed)
+            FrontEnd(f"filter-mirror '{self.id}'", properties.vnet_hdr_support, connection_changed=self._peer_changed)
         )
 
     @property

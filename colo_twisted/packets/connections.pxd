@@ -1,23 +1,23 @@
 # classes: no_gc=True
 cimport cython
 
-from colo_twisted.packets cimport fields, hashing
+from colo_twisted.packets cimport casts, fields, hashing
 from colo_twisted.packets.wheel cimport Wheel
 
 cdef int LEAST_INDEX, NOBODY
+
 cdef bytes SEED
 
 
 cdef class Connection:
     cdef public bytes key
     cdef public double last_used
-    cdef public double filed
-    cdef public Py_ssize_t slot
-    cdef public int place, number
+    cdef public int slot, place, number
     cdef public unsigned int hashed
 
     cpdef double lifetime(self) except -1
     cpdef bint engaged(self) except -1
+    cpdef double looked_at(self) except -1
 
 
 @cython.final

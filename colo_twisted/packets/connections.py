@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable
 from typing import Any
 
-from colo_twisted.packets import fields, hashing
+from colo_twisted.packets import casts, fields, hashing
 from colo_twisted.packets.fields import Bytes
 from colo_twisted.packets.hashing import SEED
 from colo_twisted.packets.wheel import Wheel
@@ -26,14 +26,13 @@ MOST_SECOND_CHANCES = 1000  # connections, used since they were filed, that one 
 class Connection:
     """What a table knows of a connection; subclasses say how long it lives and whether it is engaged."""
 
-    __slots__ = ("filed", "hashed", "key", "last_used", "number", "place", "slot")
+    __slots__ = ("hashed", "key", "last_used", "number", "place", "slot")
 
     def __init__(self, key: bytes, now: float) -> None:
         self.key = key
         self.last_used = now  # seconds, set by whoever uses it
-        self.filed = -1.0  # when its expiry is looked at; negative while nobody looks
-        self.slot = 0  # of the wheel, and its place there; only while it is filed
-        self.place = 0
+        self.slot = 0  # of the wheel, which says when its expiry is looked at; 0 while nobody looks
+        self.place = 0  # in that
         self.hashed = 0  # its key, and its number among all that came, as the table that it is in has them
         self.number = 0
 
@@ -44,6 +43,10 @@ class Connection:
     def engaged(self) -> bool:
         """Whether it must not be forgotten."""
         return False
+
+    def looked_at(self) -> float:
+        """When its expiry is looked at, in seconds; 0 while nobody looks."""
+        return self.slot * GRAIN
 
 
 class Connections:
@@ -78,7 +81,7 @@ class Connections:
         mask = self._mask
         at = number & mask
         while self._index[at] != NOBODY:
-            known = self._known[self._index[at]]
+            known: Connection | None = casts.connection(self._known[self._index[at]])
             if (
                 known is not None
                 and known.hashed == number
@@ -127,8 +130,8 @@ class Connections:
     # the table
 
     def _enter(self, connection: Connection) -> None:
-        if 3 * (len(self._known) + 1) > 2 * (self._mask + 1):
-            self._arrange(2 * (self._mask + 1) if 3 * self._count > self._mask else self._mask + 1)
+        if 2 * len(self._known) > self._mask:  # half of it is full: chains are short
+            self._arrange(2 * (self._mask + 1) if 4 * self._count > self._mask else self._mask + 1)
         connection.hashed = hashing.hashed(connection.key, 0, len(connection.key), SEED)
         connection.number = len(self._known)
         self._known.append(connection)
@@ -163,22 +166,21 @@ class Connections:
 
     def rest(self, connection: Connection) -> None:
         """It may be no longer engaged: see to it that its expiry is looked at."""
-        if connection.filed < 0:
-            connection.filed = connection.last_used + connection.lifetime()
-            connection.slot = self._idle.put(connection, connection.filed)
+        if not connection.slot:
+            connection.slot = self._idle.put(connection, connection.last_used + connection.lifetime())
             connection.place = self._idle.last_place(connection.slot)
 
     def hasten(self, connection: Connection) -> None:
         """Its lifetime has become shorter: look at it at its new end."""
-        if connection.last_used + connection.lifetime() < connection.filed:
+        if connection.slot and connection.last_used + connection.lifetime() + GRAIN < connection.looked_at():
             self._unfile(connection)
             self.rest(connection)
 
     def _unfile(self, connection: Connection) -> None:
         """Leave nothing of it in the wheel, which would keep it alive until its old end."""
-        if connection.filed >= 0:
-            connection.filed = -1.0
+        if connection.slot:
             moved: Connection | None = self._idle.take(connection.slot, connection.place)
+            connection.slot = 0
             if moved is not None:
                 moved.place = connection.place
 
@@ -193,7 +195,7 @@ class Connections:
 
     def _takes_leave(self, connection: Connection, now: float) -> bool:
         engaged = connection.engaged()
-        connection.filed = -1.0  # the wheel has given it back
+        connection.slot = 0  # the wheel has given it back
         if engaged:
             return False
         if connection.last_used + connection.lifetime() > now:
@@ -209,8 +211,8 @@ class Connections:
             if connection is None:
                 return False
             engaged = connection.engaged()
-            used = connection.last_used + connection.lifetime() > connection.filed
-            connection.filed = -1.0
+            used = connection.last_used + connection.lifetime() > connection.looked_at()
+            connection.slot = 0
             if engaged:
                 continue
             if used and chances:

@@ -10,17 +10,26 @@ cdef inline unsigned int hashed(
     # Pair-multiply-shift (M. Thorup, High Speed Hashing for Integers and Strings, section 3.5): for two keys that were
     # chosen without knowing the seed the numbers are alike once in 2^32.
     cdef uint64_t total, one, other
-    cdef uint32_t words[2]
-    cdef Py_ssize_t left = end - start, at = start, drawn = 8
+    cdef uint32_t word = 0, next_word = 0
+    cdef Py_ssize_t at = start, drawn = 8, left
     memcpy(&total, seed, 8)
-    total *= <uint64_t>(2 * left + 1)
-    while left > 0:
-        words[0] = words[1] = 0
-        memcpy(words, data + at, 8 if left > 8 else left)
+    total *= <uint64_t>(2 * (end - start) + 1)
+    while at < end:
+        left = end - at
+        if left >= 8:
+            memcpy(&word, data + at, 4)
+            memcpy(&next_word, data + at + 4, 4)
+        elif left >= 4:
+            memcpy(&word, data + at, 4)
+            next_word = 0
+            if left > 4:
+                memcpy(&next_word, data + at + 4, left - 4)
+        else:
+            word = next_word = 0
+            memcpy(&word, data + at, left)
         memcpy(&one, seed + drawn, 8)
         memcpy(&other, seed + drawn + 8, 8)
-        total += (one + words[0]) * (other + words[1])
+        total += (one + word) * (other + next_word)
         drawn = drawn + 16 if drawn < 232 else 8
         at += 8
-        left -= 8
     return <unsigned int>(total >> 32)

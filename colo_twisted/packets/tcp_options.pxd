@@ -11,7 +11,7 @@ cpdef Py_ssize_t find_option(const unsigned char* data, Py_ssize_t transport, Py
 cpdef Py_ssize_t timestamps_at(const unsigned char* data, Py_ssize_t transport, Py_ssize_t payload) except -1
 @cython.locals(at=Py_ssize_t)
 cpdef Py_ssize_t sack_at(const unsigned char* data, Py_ssize_t transport, Py_ssize_t payload) except -1
-@cython.locals(at=Py_ssize_t, offer="unsigned long long")
-cpdef unsigned long long syn_options(const unsigned char* data, Py_ssize_t transport, Py_ssize_t payload) except? 0
+@cython.locals(at=Py_ssize_t, offer="unsigned int")
+cpdef unsigned int syn_options(const unsigned char* data, Py_ssize_t transport, Py_ssize_t payload) except? 0
 @cython.locals(scale=int)
-cpdef int scale_of(unsigned long long offer) except -1
+cpdef int scale_of(unsigned int offer) except -1

@@ -295,7 +295,7 @@ def test_all_is_opened_before_anything_starts_and_objects_start_before_frames_fl
 @pytest.mark.parametrize("vnet_hdr", ["on", "off"])
 def test_netdevs_hear_whether_all_could_carry_vnet_headers(vnet_hdr: str) -> None:
     house = ToldHouse(
-        f"{a_line()} -object filter-mirror,id=m0,netdev=hn0,outdev=c0,vnet_hdr_support={vnet_hdr}"
+        f"{a_line()} -object filter-redirector,id=r0,netdev=hn0,outdev=c0,vnet_hdr_support={vnet_hdr}"
     ).start()
     for end in (house.netdev("hn0"), house.netdev("guest")):
         assert end.opened_with is end.offloads is (vnet_hdr == "on")

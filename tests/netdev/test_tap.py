@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import errno
 import select
 import socket
 import struct
@@ -76,49 +76,10 @@ def writers(tap: Tap) -> Any:
     return tap._reactor.getWriters()
 
 
-def make_busy(tun: MemoryTun, tap: Tap, batches: list[Batch]) -> None:
-    """A turn that finds several frames: those after it read at once what there is."""
-    for _ in range(3):
-        far_end(tun, tap).send(NO_HEADER * tap.vnet_hdr + packet())
-    tap.doRead()
-    batches.clear()
-    tap.counters.frames_in = tap.counters.bytes_in = 0
-
-
 class TestReading:
-    def test_after_a_quiet_turn_the_first_frame_goes_on_before_the_next_is_looked_for(
-        self, make: Maker, tun: MemoryTun
-    ) -> None:
-        tap, batches = make(), list[Batch]()
-        sent = [packet(f"{n}") for n in range(4)]
-        far_end(tun, tap).send(sent[0])
-
-        def receive(batch: Batch) -> None:
-            batches.append(batch)
-            for one in sent[1:] if len(batches) == 1 else []:
-                far_end(tun, tap).send(one)
-
-        tap.start(receive)
-        tap.doRead()
-        assert [list(batch.packets()) for batch in batches] == [sent[:1], sent[1:]]
-
-    def test_a_pause_after_the_first_frame_ends_the_turn(self, make: Maker, tun: MemoryTun) -> None:
-        tap, batches = make(), list[Batch]()
-        far_end(tun, tap).send(packet("a"))
-        far_end(tun, tap).send(packet("b"))
-
-        def receive(batch: Batch) -> None:
-            batches.append(batch)
-            tap.pause()
-
-        tap.start(receive)
-        tap.doRead()
-        assert [list(batch.packets()) for batch in batches] == [[packet("a")]]
-
-    def test_a_busy_turn_is_one_batch_in_order(self, make: Maker, tun: MemoryTun) -> None:
+    def test_a_turn_is_one_batch_in_order(self, make: Maker, tun: MemoryTun) -> None:
         tap, batches = make(), list[Batch]()
         tap.start(batches.append)
-        make_busy(tun, tap, batches)
         sent = [packet(f"{n}", 60 + n) for n in range(10)]
         for one in sent:
             far_end(tun, tap).send(one)
@@ -141,7 +102,6 @@ class TestReading:
     def test_a_turn_is_bounded_in_frames(self, make: Maker, tun: MemoryTun) -> None:
         tap, batches = make(), list[Batch]()
         tap.start(batches.append)
-        make_busy(tun, tap, batches)
         far = far_end(tun, tap)
         far.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
         for n in range(TURN_FRAMES + 5):
@@ -154,7 +114,6 @@ class TestReading:
     def test_a_turn_is_bounded_in_bytes(self, make: Maker, tun: MemoryTun) -> None:
         tap, batches = make(vnet_hdr=True), list[Batch]()
         tap.start(batches.append)
-        make_busy(tun, tap, batches)
         far = far_end(tun, tap)
         far.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
         for _ in range(2 + TURN_BYTES // 60_000):
@@ -178,6 +137,22 @@ class TestReading:
         tap.resume()
         assert readers(tap) == [tap]
 
+    def test_a_glance_reads_what_there_is_unless_it_is_not_to_be_read(self, make: Maker, tun: MemoryTun) -> None:
+        tap, batches = make(), list[Batch]()
+        tap.glance()
+        far_end(tun, tap).send(packet("before"))
+        tap.glance()
+        tap.start(batches.append)
+        tap.pause()
+        tap.glance()
+        assert batches == []
+        tap.resume()
+        tap.glance()
+        tap.glance()
+        assert [list(batch.packets()) for batch in batches] == [[packet("before")]]
+        tap.close()
+        tap.glance()
+
     def test_a_pause_before_start_holds(self, make: Maker) -> None:
         tap = make()
         tap.pause()
@@ -191,15 +166,10 @@ class TestReading:
         tap.resume()
         assert readers(tap) == []
 
-    def test_a_deleted_interface_is_not_read_again(self, make: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_deleted_interface_is_not_read_again(self, make: Maker, tun: MemoryTun) -> None:
         tap = make()
         tap.start(lambda batch: None)
-
-        class Gone:
-            def read(self, size: int) -> bytes:
-                raise OSError(77, "File descriptor in bad state")
-
-        monkeypatch.setattr(tap, "_file", Gone())
+        tun.read_error = errno.EBADFD
         tap.doRead()
         assert readers(tap) == []
         tap.pause()
@@ -270,34 +240,21 @@ class TestWriting:
     @pytest.mark.parametrize(
         ("number", "counter"), [(5, "dropped_link_down"), (77, "dropped_link_down"), (22, "dropped_refused")]
     )
-    def test_errors_drop_that_frame_only(
-        self, make: Maker, tun: MemoryTun, monkeypatch: pytest.MonkeyPatch, number: int, counter: str
-    ) -> None:
+    def test_errors_drop_that_frame_only(self, make: Maker, tun: MemoryTun, number: int, counter: str) -> None:
         tap = make()
-        write = os.write
-
-        def refuse_b(fd: int, data: bytes) -> int:
-            if bytes(data) == packet("b"):
-                raise OSError(number, os.strerror(number))
-            return write(fd, data)
-
-        monkeypatch.setattr(os, "write", refuse_b)
+        tun.refused[packet("b")] = number
         tap.send(batch_of(packet("a"), packet("b"), packet("c")))
         assert received(far_end(tun, tap)) == [packet("a"), packet("c")]
         assert getattr(tap.counters, counter) == 1
         assert tap.counters.frames_out == 2
 
-    def test_down_is_told_once_and_up_again_once(self, make: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_down_is_told_once_and_up_again_once(self, make: Maker, tun: MemoryTun) -> None:
         tap = make()
-
-        def down(fd: int, data: bytes) -> int:
-            raise OSError(5, "Input/output error")
-
         with capturedLogs() as events:
-            with monkeypatch.context() as patched:
-                patched.setattr(os, "write", down)
-                for _ in range(30):
-                    tap.send(batch_of(packet("a"), packet("b")))
+            tun.refused = {packet("a"): errno.EIO, packet("b"): errno.EIO}
+            for _ in range(30):
+                tap.send(batch_of(packet("a"), packet("b")))
+            tun.refused.clear()
             for _ in range(30):
                 tap.send(batch_of(packet("c")))
         assert [event["text"].split(",")[0] for event in events] == [

@@ -453,3 +453,47 @@ def test_an_announcement_goes_through_the_filters() -> None:
     chain.set_link(RX, False)
     chain.announce(batch_of(packet("not here")))
     assert network.packets == [packet("here")]
+
+
+# answers
+
+
+def test_an_answer_that_is_there_at_once_goes_back_in_the_same_turn() -> None:
+    network, guest = FakeNetdev("hn0"), FakeNetdev("g0")
+    chain = Chain(network, guest)
+    chain.start()
+    guest.answers.append(batch_of(packet("answer")))
+    network.receive(batch_of(packet("question")))
+    assert (guest.packets, network.packets) == ([packet("question")], [packet("answer")])
+
+
+def test_the_guests_question_is_answered_so_too() -> None:
+    network, guest = FakeNetdev("hn0"), FakeNetdev("g0")
+    chain = Chain(network, guest)
+    chain.start()
+    network.answers.append(batch_of(packet("answer")))
+    guest.receive(batch_of(packet("question")))
+    assert (guest.packets, network.packets) == ([packet("answer")], [packet("question")])
+
+
+@pytest.mark.parametrize("first", ["network", "guest"])
+def test_two_ends_that_answer_each_other_for_ever_get_one_answer_a_turn(first: str) -> None:
+    network, guest = FakeNetdev("hn0"), FakeNetdev("g0")
+    chain = Chain(network, guest)
+    chain.start()
+    for end in (network, guest):
+        end.answers += [batch_of(packet(f"{n}")) for n in range(100)]
+    asking = network if first == "network" else guest
+    for turn in range(1, 4):
+        asking.receive(batch_of(packet("question")))
+        assert len(network.packets) == len(guest.packets) == turn
+
+
+def test_nobody_is_asked_for_an_answer_over_a_cable_that_is_out() -> None:
+    network, guest = FakeNetdev("hn0"), FakeNetdev("g0")
+    chain = Chain(network, guest)
+    chain.start()
+    chain.set_link(TX, False)
+    guest.answers.append(batch_of(packet("later")))
+    network.receive(batch_of(packet("lost")))
+    assert len(guest.answers) == 1

@@ -59,6 +59,7 @@ def test_every_module_of_the_sources_is_there_to_be_loaded() -> None:
     sources = ROOT / "colo_twisted"
     assert sorted(str(path.relative_to(sources).with_suffix("")) for path in sources.rglob("*.pxd")) == TYPED
     assert "packets/headers" in TYPED
+    assert "netdev/packet_descriptor" in TYPED
     assert "packets/sequence" in INLINE
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import struct
 
-import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
-from scapy.layers.l2 import Ether
-from scapy.packet import Packet, Raw
+from scapy.packet import Raw
 from scapy.utils import checksum as scapy_checksum
 
-from colo_twisted.packets.checksum import finish_checksum, ones_complement_sum, put_long, put_word, updated
+from colo_twisted.packets.checksum import ones_complement_sum, put_long, put_word, updated
 
 IP4, IP6 = IP(src="10.22.1.2", dst="10.22.1.3"), IPv6(src="fd00::2", dst="fd00::3")
 CHECKSUM_AT = {TCP: 16, UDP: 6}
@@ -41,82 +39,6 @@ def test_the_sum_is_rfc_1071s(data: bytes) -> None:
 @given(st.binary(min_size=1, max_size=300))
 def test_the_complement_of_the_sum_is_scapys_checksum(data: bytes) -> None:
     assert ~ones_complement_sum(data) & 0xFFFF == scapy_checksum(data)
-
-
-def pseudo_header(ip: Packet, length: int, protocol: int) -> bytes:
-    """RFC 793 and RFC 8200, 8.1."""
-    addresses = bytes(ip)[12:20] if ip.version == 4 else bytes(ip)[8:40]
-    return addresses + struct.pack(">II", length, protocol)
-
-
-def left_partial(ip: Packet, transport: Packet, payload: bytes) -> tuple[bytes, int, int, bytes]:
-    """A packet as a kernel with offloads leaves it, its checksum's start and offset, and as scapy finishes it."""
-    finished = bytes(Ether(src="52:54:00:00:00:01", dst="52:54:00:00:00:02") / ip / transport / Raw(payload))
-    start = 14 + (20 if ip.version == 4 else 40)
-    offset = CHECKSUM_AT[type(transport)]
-    partial = ones_complement_sum(pseudo_header(ip, len(finished) - start, 6 if isinstance(transport, TCP) else 17))
-    at = start + offset
-    return finished[:at] + struct.pack(">H", partial) + finished[at + 2 :], start, offset, finished
-
-
-@pytest.mark.parametrize("transport", [TCP, UDP])
-@pytest.mark.parametrize("ip", [IP4, IP6], ids=["IPv4", "IPv6"])
-def test_a_partial_checksum_is_finished_as_scapy_would(ip: Packet, transport: type[Packet]) -> None:
-    @given(st.binary(max_size=101), st.integers(0, 65535), st.integers(0, 65535))
-    @example(b"", 1, 2)
-    @example(b"odd", 1, 2)
-    def check(payload: bytes, sport: int, dport: int) -> None:
-        packet, start, offset, finished = left_partial(ip.copy(), transport(sport=sport, dport=dport), payload)
-        # TCP's sum of zero, which may be written either way, has tests of its own
-        assume(transport is UDP or finished[start + offset : start + offset + 2] != b"\0\0")
-        assert finish_checksum(packet, start, offset) == finished
-
-    check()
-
-
-def payload_that_sums_to_zero(ip: Packet, transport: Packet) -> bytes:
-    """Two bytes of payload with which the checksum is 0."""
-    packet, start, _, _ = left_partial(ip, transport, b"\0\0")
-    return struct.pack(">H", 0xFFFF - ones_complement_sum(packet[start:]))
-
-
-@pytest.mark.parametrize("ip", [IP4, IP6], ids=["IPv4", "IPv6"])
-def test_udp_spells_a_checksum_of_zero_as_ones(ip: Packet) -> None:
-    payload = payload_that_sums_to_zero(ip.copy(), UDP(sport=5, dport=7))
-    packet, start, offset, finished = left_partial(ip.copy(), UDP(sport=5, dport=7), payload)
-    done = finish_checksum(packet, start, offset)
-    assert done is not None
-    assert done[start + offset : start + offset + 2] == b"\xff\xff"
-    assert done == finished
-
-
-@pytest.mark.parametrize("ip", [IP4, IP6], ids=["IPv4", "IPv6"])
-def test_tcps_checksum_of_zero_is_right_too(ip: Packet) -> None:
-    payload = payload_that_sums_to_zero(ip.copy(), TCP(sport=5, dport=7))
-    packet, start, offset, _ = left_partial(ip.copy(), TCP(sport=5, dport=7), payload)
-    done = finish_checksum(packet, start, offset)
-    assert done is not None
-    verified = ones_complement_sum(pseudo_header(ip, len(done) - start, 6) + done[start:])
-    assert verified == 0xFFFF  # RFC 1071: what a receiver sums up
-
-
-@given(st.binary(max_size=60), st.integers(0, 70), st.integers(0, 70))
-def test_only_the_field_is_changed_and_none_outside_the_packet(packet: bytes, start: int, offset: int) -> None:
-    done = finish_checksum(packet, start, offset)
-    field = start + offset
-    if field + 2 > len(packet):
-        assert done is None
-    else:
-        assert done is not None
-        assert len(done) == len(packet)
-        assert (done[:field], done[field + 2 :]) == (packet[:field], packet[field + 2 :])
-        assert int.from_bytes(done[field : field + 2], "big") in (~by_the_book(packet[start:]) & 0xFFFF, 0xFFFF)
-
-
-def test_the_fields_last_possible_place_is_the_packets_last_two_bytes() -> None:
-    assert finish_checksum(bytes(20), 18, 0) is not None
-    assert finish_checksum(bytes(20), 18, 1) is None
-    assert finish_checksum(bytes(20), 0xFFFF, 0xFFFF) is None
 
 
 # changes to what a checksum covers

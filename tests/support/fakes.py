@@ -95,6 +95,7 @@ class FakeNetdev:
         self.vnet_hdr_support = self.vnet_hdr = vnet_hdr
         self.pressure_changed: Callable[[bool], None] = lambda full: None
         self.sent: list[Batch] = []
+        self.answers: list[Batch] = []  # one is there for each glance
         self.paused = False
         self.offloads: bool | None = None
         self.link_up = True
@@ -118,6 +119,11 @@ class FakeNetdev:
         self.paused = False
 
     def drain(self) -> None: ...
+
+    def glance(self) -> None:
+        for batch in self.answers[:1]:
+            self.answers.remove(batch)
+            self.receive(batch)
 
     def set_link(self, up: bool) -> None:
         self.link_up = up

@@ -75,11 +75,11 @@ def retransmitted(host: Host) -> int:
 
 
 def add_and_remove(colo: Colo, number: int) -> None:
-    """A mirror that carries no vnet headers: offloads go off, and on again."""
+    """A redirector that carries no vnet headers, and redirects nothing: offloads go off, and on again."""
     colo.qmp("chardev-add", id=f"c{number}", backend={"type": "null", "data": {}})
-    colo.qmp("object-add", **{"qom-type": "filter-mirror"}, id=f"m{number}", netdev="hn0", outdev=f"c{number}")
+    colo.qmp("object-add", **{"qom-type": "filter-redirector"}, id=f"r{number}", netdev="hn0", indev=f"c{number}")
     assert colo.qmp("query-chain")[0]["offloads"] is False
-    colo.qmp("object-del", id=f"m{number}")
+    colo.qmp("object-del", id=f"r{number}")
     assert colo.qmp("query-chain")[0]["offloads"] is True
     colo.qmp("chardev-remove", id=f"c{number}")
 

@@ -7,7 +7,7 @@ from colo_twisted.packets cimport sequence
 
 
 cdef class ByteQueue(Flow):
-    cdef public bint placed
+    cdef public unsigned char placed
     cdef public unsigned int matched
 
     @cython.locals(head=Held)

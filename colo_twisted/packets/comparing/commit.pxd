@@ -9,32 +9,24 @@ from colo_twisted.packets cimport sequence
 from colo_twisted.packets.comparing.streams cimport StreamFlow
 from colo_twisted.packets.tcp_options cimport sack_at, scale_of, timestamps_at
 
-cdef int ACK, LARGEST_SCALE, RST, SYN, URG
+cdef int ACK, HEADER, LARGEST_SCALE, RST, SYN, URG
 cdef int ACK_OVERDUE, EQUAL, WINDOW_OVERDUE
 cdef double NEVER
 
 
-cdef class Side:
-    cdef public bint known
-    cdef public unsigned int ack, edge
-    cdef public int scale
-
-    @cython.locals(flags=int, ack="unsigned int", edge="unsigned int")
-    cpdef note(self, Held held)
-
-
 cdef class CommittedFlow(StreamFlow):
-    cdef public Side primary, secondary, left
+    cdef public unsigned int primary_ack_max, primary_edge, secondary_ack_max, secondary_edge, left_ack_max, left_edge
     cdef public double owed_since
     cdef public unsigned int owed_ack, owed_edge, marked_ack, marked_edge, tsval, tsecr
     cdef public long long tsval_order
     cdef public bytes model
-    cdef public Py_ssize_t model_network, model_transport
-    cdef public bint vnet_hdr, with_timestamps, tolerated, marked_known
+    cdef public unsigned short model_network, model_transport
+    cdef public unsigned char primary_scale, secondary_scale
+    cdef public unsigned char primary_known, secondary_known, left_known, vnet_hdr, with_timestamps, tolerated, marked_known
 
     @cython.locals(scale=int, edge="unsigned int", edge_now="unsigned int", ack="unsigned int", field="unsigned int", frame=bytes, start=Py_ssize_t)
     cpdef leave(self, Held held, Outlet outlet, double now)
-    @cython.locals(edge="unsigned int", secondary=Side, fits=bint, repeated=bint)
+    @cython.locals(edge="unsigned int", fits=bint, repeated=bint)
     cpdef int receive_pure_ack(self, Held held, Outlet outlet, double now) except -1
     cdef bint _says_nothing_new(self, Held held, unsigned int edge) except -1
     cdef bint _is_over(self, unsigned int ack) except -1
@@ -44,7 +36,6 @@ cdef class CommittedFlow(StreamFlow):
     @cython.locals(secondary="unsigned int")
     cdef unsigned int _allowed_ack(self, unsigned int ack) except? 0
     cdef unsigned int _allowed_edge(self, unsigned int edge) except? 0
-    @cython.locals(left=Side)
     cdef _note_acknowledged(self, unsigned int ack, unsigned int edge, double now)
     @cython.locals(short="long long", largest="unsigned int")
     cdef bint _is_paid(self, unsigned int ack, unsigned int edge) except -1
@@ -59,6 +50,10 @@ cdef class CommittedFlow(StreamFlow):
     cdef _pay(self, Outlet outlet, double now)
     @cython.locals(room="long long", offered="long long")
     cdef bint _keeps_client_waiting(self) except -1
+
+cdef Py_ssize_t timestamps_of(Held held) except -1
+
+cdef unsigned int edge_of(Held held, int scale) except? 0
 
 @cython.locals(room="long long")
 cpdef unsigned int window_field(unsigned int ack, unsigned int edge, int scale) except? 0

@@ -18,45 +18,20 @@ from colo_twisted.packets.comparing.held import Held
 from colo_twisted.packets.comparing.outlet import Outlet
 from colo_twisted.packets.comparing.streams import StreamFlow
 from colo_twisted.packets.comparing.verdicts import ACK_OVERDUE, EQUAL, WINDOW_OVERDUE
-from colo_twisted.packets.tcp import ACK, LARGEST_SCALE, RST, SYN, URG
+from colo_twisted.packets.tcp import ACK, HEADER, LARGEST_SCALE, RST, SYN, URG
 from colo_twisted.packets.tcp_options import sack_at, scale_of, timestamps_at
 
 LARGEST_WINDOW = 65535
 ROOM_ENOUGH = 65536  # bytes: a client that may still send so many is not kept waiting
 
 
-class Side:
-    """What one guest has acknowledged: the highest ack, and the right edge of the window that came with it."""
-
-    __slots__ = ("ack", "edge", "known", "scale")
-
-    def __init__(self) -> None:
-        self.known = False
-        self.ack = 0
-        self.edge = 0
-        self.scale = LARGEST_SCALE  # in doubt the largest: a client then sees a smaller edge, never a larger
-
-    def note(self, held: Held) -> None:
-        """Look at a packet of this guest's."""
-        flags = held.flags
-        if flags & SYN:
-            self.scale = scale_of(held.offer)
-        if not flags & ACK:
-            return
-        ack = held.ack
-        edge = sequence.add(ack, held.window << (0 if flags & SYN else self.scale))
-        if self.known and sequence.before(ack, self.ack):
-            return
-        self.known = True
-        self.ack = ack
-        self.edge = edge
-
-
 class CommittedFlow(StreamFlow):
     """Streams whose acknowledgments leave when the secondary has acknowledged as much."""
 
     __slots__ = (
-        "left",
+        "left_ack_max",
+        "left_edge",
+        "left_known",
         "marked_ack",
         "marked_edge",
         "marked_known",
@@ -66,8 +41,14 @@ class CommittedFlow(StreamFlow):
         "owed_ack",
         "owed_edge",
         "owed_since",
-        "primary",
-        "secondary",
+        "primary_ack_max",
+        "primary_edge",
+        "primary_known",
+        "primary_scale",
+        "secondary_ack_max",
+        "secondary_edge",
+        "secondary_known",
+        "secondary_scale",
         "tolerated",
         "tsecr",
         "tsval",
@@ -78,9 +59,15 @@ class CommittedFlow(StreamFlow):
 
     def __init__(self, key: bytes, now: float) -> None:
         super().__init__(key, now)
-        self.primary = Side()
-        self.secondary = Side()
-        self.left = Side()  # what has left
+        # What each guest has acknowledged: the highest ack, and the right edge of the window that came with it. In
+        # doubt the largest scale: a client then sees a smaller edge, never a larger.
+        self.primary_known = self.secondary_known = False
+        self.primary_ack_max = self.secondary_ack_max = 0
+        self.primary_edge = self.secondary_edge = 0
+        self.primary_scale = self.secondary_scale = LARGEST_SCALE
+        # and what has left
+        self.left_known = False
+        self.left_ack_max = self.left_edge = 0
         self.owed_since = NEVER
         self.owed_ack = self.owed_edge = 0
         self.tolerated = False  # a narrower window is all that is owed, and keeps nobody waiting
@@ -96,7 +83,7 @@ class CommittedFlow(StreamFlow):
     # what came
 
     def note_primary(self, held: Held) -> None:
-        at = timestamps_at(held.data, held.transport, held.payload)
+        at = timestamps_of(held)
         if at:
             echo = fields.u32(held.data, at + 4)
             if self.with_timestamps:
@@ -105,23 +92,35 @@ class CommittedFlow(StreamFlow):
                 self.tsecr = echo
                 self.tsval = fields.u32(held.data, at)
                 self.with_timestamps = True
-        self.primary.note(held)
+        if held.flags & SYN:
+            self.primary_scale = scale_of(held.offer)
+        if held.flags & ACK and not (self.primary_known and sequence.before(held.ack, self.primary_ack_max)):
+            self.primary_known = True
+            self.primary_ack_max = held.ack
+            self.primary_edge = edge_of(held, self.primary_scale)
 
     def note_secondary(self, held: Held) -> None:
-        self.secondary.note(held)
+        if held.flags & SYN:
+            self.secondary_scale = scale_of(held.offer)
+        if held.flags & ACK and not (self.secondary_known and sequence.before(held.ack, self.secondary_ack_max)):
+            self.secondary_known = True
+            self.secondary_ack_max = held.ack
+            self.secondary_edge = edge_of(held, self.secondary_scale)
 
     def pass_by(self, held: Held) -> None:
         StreamFlow.pass_by(self, held)
         self._note_timestamps(held)
-        self.left.scale = self.primary.scale
-        self.left.note(held)
+        if held.flags & ACK and not (self.left_known and sequence.before(held.ack, self.left_ack_max)):
+            self.left_known = True
+            self.left_ack_max = held.ack
+            self.left_edge = edge_of(held, self.primary_scale)
 
     def abandon(self, outlet: Outlet, now: float) -> None:
         StreamFlow.abandon(self, outlet, now)
         if self.owed_since != NEVER:  # pure ACKs that were not let out are made good
-            self.secondary.known = True
-            self.secondary.ack = self.primary.ack
-            self.secondary.edge = self.primary.edge
+            self.secondary_known = True
+            self.secondary_ack_max = self.primary_ack_max
+            self.secondary_edge = self.primary_edge
             self._pay(outlet, now)
             self.owed_since = NEVER
             self.model = None
@@ -135,26 +134,25 @@ class CommittedFlow(StreamFlow):
     def may_acknowledge(self, held: Held) -> bool:
         if not held.flags & ACK or held.flags & RST:
             return True
-        secondary = self.secondary
-        if not secondary.known:
+        if not self.secondary_known:
             return False
         if held.flags & SYN or held.parts is not None:  # neither is sent with another ack
-            return not sequence.before(secondary.ack, held.ack)
+            return not sequence.before(self.secondary_ack_max, held.ack)
         return True
 
     def leave(self, held: Held, outlet: Outlet, now: float) -> None:
         self._catch_up(held)
         self._note_timestamps(held)
-        if not held.flags & ACK or held.parts is not None or not self.secondary.known:
+        if not held.flags & ACK or held.parts is not None or not self.secondary_known:
             outlet.add_held(held)
             return
-        scale = 0 if held.flags & SYN else self.primary.scale
-        edge = sequence.add(held.ack, held.window << scale)
+        edge = edge_of(held, self.primary_scale)
         ack = self._allowed_ack(held.ack)
         edge_now = self._allowed_edge(edge)
         if ack == held.ack and edge_now == edge:
             outlet.add_held(held)
         else:
+            scale = 0 if held.flags & SYN else self.primary_scale
             field = window_field(ack, edge_now, scale)
             start = held.start
             frame = held.data[start : held.end]
@@ -165,12 +163,13 @@ class CommittedFlow(StreamFlow):
         self._note_acknowledged(ack, edge_now, now)
 
     def receive_pure_ack(self, held: Held, outlet: Outlet, now: float) -> int:
-        edge = sequence.add(held.ack, held.window << self.primary.scale)
-        secondary = self.secondary
-        if secondary.known and self._allowed_ack(held.ack) == held.ack:
+        edge = edge_of(held, self.primary_scale)
+        if self.secondary_known and self._allowed_ack(held.ack) == held.ack:
             fits = self._allowed_edge(edge) == edge
             repeated = (
-                self.left.known and not sequence.before(self.left.ack, held.ack) and self._says_nothing_new(held, edge)
+                self.left_known
+                and not sequence.before(self.left_ack_max, held.ack)
+                and self._says_nothing_new(held, edge)
             )
             if fits or repeated:
                 self.leave(held, outlet, now)
@@ -186,14 +185,14 @@ class CommittedFlow(StreamFlow):
         """A duplicate ACK (RFC 5681) tells of a loss: its window is the one before, or it has SACK blocks."""
         if self.owed_since != NEVER and not sequence.before(self.owed_edge, edge):
             return True
-        return not sequence.before(self.left.edge, edge) or sack_at(held.data, held.transport, held.payload) != 0
+        return not sequence.before(self.left_edge, edge) or sack_at(held.data, held.transport, held.payload) != 0
 
     def _is_over(self, ack: int) -> bool:
         """Both have ended, and a secondary that was reset acknowledges nothing more: not even the client's FIN."""
         if self.primary_rst:
             return True
-        fin_alone = self.left.known and sequence.distance(ack, self.left.ack) <= 1
-        return self.secondary_rst_since != NEVER and self.primary_fin and fin_alone
+        fin_alone = self.left_known and sequence.distance(ack, self.left_ack_max) <= 1
+        return self.secondary_rst and self.primary_fin and fin_alone
 
     def part_head(self, outlet: Outlet, now: float) -> None:
         """
@@ -203,7 +202,7 @@ class CommittedFlow(StreamFlow):
         acknowledged what it has sent.
         """
         head = self.primary_head
-        if head is None or head.parts is not None or head.flags & (SYN | RST | URG) or not self.secondary.known:
+        if head is None or head.parts is not None or head.flags & (SYN | RST | URG) or not self.secondary_known:
             return
         count = head.compared
         if not 0 < count < head.length:
@@ -227,40 +226,39 @@ class CommittedFlow(StreamFlow):
         self.count_held(0, rest.cost - head.cost)
 
     def _allowed_ack(self, ack: int) -> int:
-        secondary = self.secondary.ack
+        secondary = self.secondary_ack_max
         if not sequence.before(secondary, ack):
             return ack
-        return sequence.later_of(secondary, self.left.ack) if self.left.known else secondary
+        return sequence.later_of(secondary, self.left_ack_max) if self.left_known else secondary
 
     def _allowed_edge(self, edge: int) -> int:
-        return self.secondary.edge if sequence.before(self.secondary.edge, edge) else edge
+        return self.secondary_edge if sequence.before(self.secondary_edge, edge) else edge
 
     def _note_acknowledged(self, ack: int, edge: int, now: float) -> None:
         """This has left; the debt ends when it was all that the primary has said."""
-        left = self.left
-        if not left.known or sequence.before(left.ack, ack):
-            left.ack = ack
-        if not left.known or sequence.before(left.edge, edge):
-            left.edge = edge
-        left.known = True
+        if not self.left_known or sequence.before(self.left_ack_max, ack):
+            self.left_ack_max = ack
+        if not self.left_known or sequence.before(self.left_edge, edge):
+            self.left_edge = edge
+        self.left_known = True
         if self.owed_since == NEVER:
             return
-        if self._is_paid(self.primary.ack, self.primary.edge):
+        if self._is_paid(self.primary_ack_max, self.primary_edge):
             self.owed_since = NEVER
             self.model = None
-        elif not sequence.before(left.ack, self.owed_ack) and self._is_paid(left.ack, self.owed_edge):
+        elif not sequence.before(self.left_ack_max, self.owed_ack) and self._is_paid(self.left_ack_max, self.owed_edge):
             self._owe_anew(now)  # what was owed has been paid; since then the primary has said more
 
     def _is_paid(self, ack: int, edge: int) -> bool:
         """Whether so much has left, but for what the window field can't express."""
-        short = sequence.distance(edge, self.left.edge)
-        largest = sequence.add(self.left.ack, LARGEST_WINDOW << self.primary.scale)
-        return self.left.ack == ack and (
-            short < 1 << self.primary.scale or not sequence.before(self.left.edge, largest)
+        short = sequence.distance(edge, self.left_edge)
+        largest = sequence.add(self.left_ack_max, LARGEST_WINDOW << self.primary_scale)
+        return self.left_ack_max == ack and (
+            short < 1 << self.primary_scale or not sequence.before(self.left_edge, largest)
         )
 
     def _note_timestamps(self, held: Held) -> None:
-        at = timestamps_at(held.data, held.transport, held.payload)
+        at = timestamps_of(held)
         if at:
             tsval = fields.u32(held.data, at)
             if not self.with_timestamps or sequence.before(self.tsval, tsval):
@@ -276,10 +274,10 @@ class CommittedFlow(StreamFlow):
         """
         if held.order >= self.tsval_order or held.parts is not None or held.flags & SYN:
             return
-        at = timestamps_at(held.data, held.transport, held.payload)
+        at = timestamps_of(held)
         if at and sequence.before(fields.u32(held.data, at), self.tsval):
             held.keep()
-            at = timestamps_at(held.data, held.transport, held.payload)
+            at = timestamps_of(held)
             held.data = restamped(held.data, held.transport, at, self.tsval, held.partial)
 
     # the debt
@@ -297,18 +295,22 @@ class CommittedFlow(StreamFlow):
     def _owe_anew(self, now: float) -> None:
         self.tolerated = False
         self.owed_since = now
-        self.owed_ack = self.primary.ack
-        self.owed_edge = self.primary.edge
+        self.owed_ack = self.primary_ack_max
+        self.owed_edge = self.primary_edge
 
     def _pay(self, outlet: Outlet, now: float) -> None:
         """Send one pure ACK of our own, if it can say more than what has left."""
-        if not self.secondary.known or self.model is None or not self.placed:
+        if not self.secondary_known or self.model is None or not self.placed:
             return
-        scale = self.primary.scale
-        ack = self._allowed_ack(self.primary.ack)
-        field = window_field(ack, self._allowed_edge(self.primary.edge), scale)
+        scale = self.primary_scale
+        ack = self._allowed_ack(self.primary_ack_max)
+        field = window_field(ack, self._allowed_edge(self.primary_edge), scale)
         edge = sequence.add(ack, field << scale)
-        if self.left.known and not sequence.before(self.left.ack, ack) and not sequence.before(self.left.edge, edge):
+        if (
+            self.left_known
+            and not sequence.before(self.left_ack_max, ack)
+            and not sequence.before(self.left_edge, edge)
+        ):
             return
         timestamps = (self.tsval, self.tsecr) if self.with_timestamps else None
         packet = pure_ack(self.model, self.model_network, self.model_transport, self.sent_end, ack, field, timestamps)
@@ -331,7 +333,7 @@ class CommittedFlow(StreamFlow):
         if self._is_over(self.owed_ack):
             self.owed_since = NEVER
             return EQUAL
-        if not self.left.known or sequence.before(self.left.ack, self.owed_ack):
+        if not self.left_known or sequence.before(self.left_ack_max, self.owed_ack):
             return ACK_OVERDUE
         if self._keeps_client_waiting():
             return WINDOW_OVERDUE
@@ -345,25 +347,28 @@ class CommittedFlow(StreamFlow):
         Two kernels' windows are never quite the same: one that a client has not used up keeps nobody waiting, and
         would be a divergence on each connection that falls silent.
         """
-        room = sequence.distance(self.left.edge, self.primary.ack)
-        offered = sequence.distance(self.primary.edge, self.primary.ack)
+        room = sequence.distance(self.left_edge, self.primary_ack_max)
+        offered = sequence.distance(self.primary_edge, self.primary_ack_max)
         return room < min(offered // 2, ROOM_ENOUGH)
 
     # checkpoints
 
     def note_mark(self, mark: int) -> None:
         StreamFlow.note_mark(self, mark)
-        self.marked_known = self.primary.known
-        self.marked_ack = self.primary.ack
-        self.marked_edge = self.primary.edge
+        self.marked_known = self.primary_known
+        self.marked_ack = self.primary_ack_max
+        self.marked_edge = self.primary_edge
 
     def restart(self, outlet: Outlet, now: float) -> int:
         if not self.mark:
             CommittedFlow.note_mark(self, 0)
-        left = self.left
-        if left.known:  # what was flushed is among that
-            self.marked_ack = sequence.later_of(self.marked_ack, left.ack) if self.marked_known else left.ack
-            self.marked_edge = sequence.later_of(self.marked_edge, left.edge) if self.marked_known else left.edge
+        if self.left_known:  # what was flushed is among that
+            self.marked_ack = (
+                sequence.later_of(self.marked_ack, self.left_ack_max) if self.marked_known else self.left_ack_max
+            )
+            self.marked_edge = (
+                sequence.later_of(self.marked_edge, self.left_edge) if self.marked_known else self.left_edge
+            )
             self.marked_known = True
         if self.marked_known:
             self._follow_from(self.marked_ack, self.marked_edge)
@@ -380,18 +385,29 @@ class CommittedFlow(StreamFlow):
 
     def _follow_from(self, ack: int, edge: int) -> None:
         """The secondary has acknowledged so much at least."""
-        secondary = self.secondary
-        if not secondary.known or sequence.before(secondary.ack, ack):
-            secondary.ack = ack
-            secondary.edge = edge
-        elif sequence.before(secondary.edge, edge):
-            secondary.edge = edge
-        secondary.known = True
-        secondary.scale = self.primary.scale
+        if not self.secondary_known or sequence.before(self.secondary_ack_max, ack):
+            self.secondary_ack_max = ack
+            self.secondary_edge = edge
+        elif sequence.before(self.secondary_edge, edge):
+            self.secondary_edge = edge
+        self.secondary_known = True
+        self.secondary_scale = self.primary_scale
 
     def forget_secondary(self) -> None:
         StreamFlow.forget_secondary(self)
-        self.secondary.known = False
+        self.secondary_known = False
+
+
+def timestamps_of(held: Held) -> int:
+    """Where its TSval stands; 0 without the option."""
+    if held.payload - held.transport == HEADER:
+        return 0
+    return timestamps_at(held.data, held.transport, held.payload)
+
+
+def edge_of(held: Held, scale: int) -> int:
+    """The right edge of the window that a packet offers; a SYN's window is never scaled (RFC 7323 section 2.2)."""
+    return sequence.add(held.ack, held.window << (0 if held.flags & SYN else scale))
 
 
 def window_field(ack: int, edge: int, scale: int) -> int:

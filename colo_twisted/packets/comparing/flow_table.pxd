@@ -1,6 +1,7 @@
 cimport cython
 
 from colo_twisted.packets.connections cimport Connections
+from colo_twisted.packets.comparing cimport casts
 from colo_twisted.packets.comparing.flows cimport Flow
 from colo_twisted.packets.headers cimport Headers
 from colo_twisted.packets.comparing.held cimport Held
@@ -23,7 +24,7 @@ cdef class FlowTable:
     cdef Tally _tally
 
     cpdef Flow get(self, bytes key)
-    @cython.locals(at=Py_ssize_t)
+    @cython.locals(at=Py_ssize_t, found=Flow)
     cpdef Flow find(self, bytes data)
     cpdef rest(self, Flow flow)
     @cython.locals(flow=Flow, count=Py_ssize_t)

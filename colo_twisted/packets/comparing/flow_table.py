@@ -6,6 +6,7 @@ from __future__ import annotations
 from operator import attrgetter
 
 from colo_twisted.packets import sequence
+from colo_twisted.packets.comparing import casts
 from colo_twisted.packets.comparing.commit import CommittedFlow
 from colo_twisted.packets.comparing.datagrams import DatagramFlow
 from colo_twisted.packets.comparing.flows import Flow
@@ -59,7 +60,8 @@ class FlowTable:
         at = self._headers.key_at()
         if at < 0:
             return self.get(self._headers.connection_key(data))
-        return self._connections.find(data, at, self._headers.key_end())  # type: ignore[return-value]
+        found: Flow | None = casts.flow(self._connections.find(data, at, self._headers.key_end()))
+        return found
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -155,7 +157,7 @@ class FlowTable:
         self._connections.remove(known)
         flow = self.begin(held, now, True)
         if flow is not None and known.next_syn is not None:  # the secondary was first
-            flow.receive_secondary(known.next_syn, self._outlet, known.next_syn_since)
+            flow.receive_secondary(known.next_syn, self._outlet, known.next_syn.since)
         known.empty()
         return flow
 

@@ -10,15 +10,13 @@ cdef int EQUAL, UNMATCHED, DIVERGED, FOLLOWED, NAMING
 
 
 cdef class Flow(Connection):
-    cdef public int kind, protection
+    cdef public unsigned char kind, protection, ended
+    cdef public int primary_count, secondary_count, differs_at
     cdef public double born, watched_until
     cdef public object rule
     cdef public Held primary_head, primary_tail, secondary_head, secondary_tail
-    cdef public Py_ssize_t primary_count, secondary_count
-    cdef public Py_ssize_t differs_at, held_bytes
     cdef public Held differing
     cdef public Tally tally
-    cdef public bint ended
     cdef public long long mark
 
     cpdef int receive_primary(self, Held held, Outlet outlet, double now) except -1
@@ -34,6 +32,8 @@ cdef class Flow(Connection):
     @cython.locals(since=double)
     cpdef double deadline(self, double patience) except -1
     cpdef int overdue(self, double patience, double now) except -1
+    @cython.locals(cost=Py_ssize_t)
+    cdef Py_ssize_t _cost_of(self, Held held) except -1
     cpdef bint engaged(self) except -1
     cpdef count_held(self, Py_ssize_t packets_more, Py_ssize_t bytes_more)
     cpdef hold_primary(self, Held held)

@@ -29,7 +29,6 @@ class Flow(Connection):
         "differing",
         "differs_at",
         "ended",
-        "held_bytes",
         "kind",
         "mark",
         "primary_count",
@@ -59,8 +58,7 @@ class Flow(Connection):
         self.watched_until = NEVER  # when a time-out looks at it; NEVER while none does
         self.mark = 0  # the newest checkpoint's, if the primary has sent anything since; the caller sees to that
         self.ended = False  # its lifetime is shorter now
-        self.held_bytes = 0  # what both queues cost
-        self.tally = _NOBODYS  # where that is counted, too
+        self.tally = _NOBODYS  # where it is counted what both queues cost
         self.differing: Held | None = None  # the secondary's packet in which a difference was found
         self.differs_at = 0  # of the last divergence: the first byte that differs, from the payload's beginning
 
@@ -125,9 +123,20 @@ class Flow(Connection):
 
     def count_held(self, packets_more: int, bytes_more: int) -> None:
         """So much more is held here; negative: less."""
-        self.held_bytes += bytes_more
         self.tally.held_packets += packets_more
         self.tally.held_bytes += bytes_more
+
+    @property
+    def held_bytes(self) -> int:
+        """What is held here costs so many bytes of memory."""
+        return self._cost_of(self.primary_head) + self._cost_of(self.secondary_head)
+
+    def _cost_of(self, held: Held | None) -> int:
+        cost = 0
+        while held is not None:
+            cost += held.cost
+            held = held.following
+        return cost
 
     def engaged(self) -> bool:
         return self.primary_head is not None or self.secondary_head is not None or self.protection in (DIVERGED, NAMING)
@@ -141,7 +150,8 @@ class Flow(Connection):
             self.primary_tail.following = held
         self.primary_tail = held
         self.primary_count += 1
-        self.count_held(1, held.cost)
+        self.tally.held_packets += 1
+        self.tally.held_bytes += held.cost
 
     def hold_secondary(self, held: Held) -> None:
         """Put a packet at the end of the secondary's queue."""
@@ -152,7 +162,8 @@ class Flow(Connection):
             self.secondary_tail.following = held
         self.secondary_tail = held
         self.secondary_count += 1
-        self.count_held(1, held.cost)
+        self.tally.held_packets += 1
+        self.tally.held_bytes += held.cost
 
     def pop_primary(self) -> Held:
         """Take the first out of the primary's queue, which isn't empty."""
@@ -163,7 +174,8 @@ class Flow(Connection):
             self.primary_tail = None
         held.leave_queue()
         self.primary_count -= 1
-        self.count_held(-1, -held.cost)
+        self.tally.held_packets -= 1
+        self.tally.held_bytes -= held.cost
         return held
 
     def pop_secondary(self) -> None:
@@ -175,4 +187,5 @@ class Flow(Connection):
             self.secondary_tail = None
         held.leave_queue()
         self.secondary_count -= 1
-        self.count_held(-1, -held.cost)
+        self.tally.held_packets -= 1
+        self.tally.held_bytes -= held.cost

@@ -29,7 +29,7 @@ cdef class Held:
     cdef public list parts
     cdef public unsigned int seq, ack, window
     cdef public int flags
-    cdef public unsigned long long offer
+    cdef public unsigned int offer
     cdef public bint partial, queued, vnet_hdr
     cdef public long long order
     cdef public Held following

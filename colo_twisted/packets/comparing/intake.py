@@ -287,7 +287,7 @@ class Intake:
         head = flow.primary_head
         if head is not None and head.compared:
             self._parting.append(flow)
-        if flow.watched_until == NEVER or flow.filed < 0 or flow.ended or flow.kind != TCP:
+        if flow.watched_until == NEVER or not flow.slot or flow.ended or flow.kind != TCP:
             self._attend(flow)
 
     def _attend(self, flow: Flow) -> None:

@@ -15,13 +15,13 @@ cdef double NEVER
 
 cdef class StreamFlow(ByteQueue):
     cdef public list ahead
-    cdef public bint guessed
+    cdef public unsigned char guessed, primary_syn, primary_fin, primary_rst, marked_syn
+    cdef public unsigned char secondary_syn, secondary_fin, secondary_rst
     cdef public unsigned int sent_end
-    cdef public bint primary_syn, primary_fin, primary_rst, marked_syn
     cdef public unsigned int primary_isn, secondary_isn, secondary_fin_at
-    cdef public unsigned long long primary_offer, secondary_offer
+    cdef public unsigned int primary_offer, secondary_offer
     cdef public Held next_syn
-    cdef public double secondary_syn_since, secondary_fin_since, secondary_rst_since, next_syn_since
+    cdef public double secondary_since
 
     cpdef bint repeats(self, Held held) except -1
     cdef _meet(self, Held held)
@@ -30,8 +30,8 @@ cdef class StreamFlow(ByteQueue):
     cdef _hold_first(self, Held held)
     @cython.locals(isn="unsigned int", verdict=int)
     cdef int _receive_secondary_syn(self, Held held, Outlet outlet, double now) except -1
-    cdef _keep_next_syn(self, Held held, unsigned int isn, double now)
-    cpdef begin_secondary(self, unsigned long long offer, unsigned int isn, double now)
+    cdef _keep_next_syn(self, Held held, unsigned int isn)
+    cpdef begin_secondary(self, unsigned int offer, unsigned int isn, double now)
     cpdef note_primary(self, Held held)
     cpdef note_secondary(self, Held held)
     cpdef secondary_advanced(self, Outlet outlet, double now)
@@ -56,3 +56,4 @@ cdef class StreamFlow(ByteQueue):
     cdef _close_up(self)
     @cython.locals(since=double)
     cdef double _secondary_waits_since(self) except -1
+    cdef _begin_waiting(self, double now)

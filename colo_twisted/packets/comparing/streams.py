@@ -32,18 +32,18 @@ class StreamFlow(ByteQueue):
         "guessed",
         "marked_syn",
         "next_syn",
-        "next_syn_since",
         "primary_fin",
         "primary_isn",
         "primary_offer",
         "primary_rst",
         "primary_syn",
+        "secondary_fin",
         "secondary_fin_at",
-        "secondary_fin_since",
         "secondary_isn",
         "secondary_offer",
-        "secondary_rst_since",
-        "secondary_syn_since",
+        "secondary_rst",
+        "secondary_since",
+        "secondary_syn",
         "sent_end",
     )
 
@@ -59,15 +59,15 @@ class StreamFlow(ByteQueue):
         self.primary_fin = False
         self.primary_rst = False
         self.marked_syn = False  # whether it had opened the connection before the mark
-        # what the secondary has sent, and when; NEVER while it hasn't
-        self.secondary_syn_since = NEVER
+        # what the secondary has sent, and since when one of these waits for its counterpart
+        self.secondary_syn = False
         self.secondary_isn = 0
         self.secondary_offer = 0
-        self.secondary_fin_since = NEVER
+        self.secondary_fin = False
         self.secondary_fin_at = 0
-        self.secondary_rst_since = NEVER
+        self.secondary_rst = False
+        self.secondary_since = 0.0
         # the SYN of a connection that follows this one between the same ports, while the primary has not begun it
-        self.next_syn_since = NEVER
         self.next_syn: Held | None = None
 
     # what came
@@ -109,17 +109,19 @@ class StreamFlow(ByteQueue):
         if held.flags & SYN:
             return self._receive_secondary_syn(held, outlet, now)
         head = self.primary_head
-        if head is not None and head.flags & SYN and self.secondary_syn_since == NEVER:
+        if head is not None and head.flags & SYN and not self.secondary_syn:
             return EQUAL  # late, of an older connection between the same ports
         if held.flags & RST:
-            if self.secondary_rst_since == NEVER:
-                self.secondary_rst_since = now
+            if not self.secondary_rst:
+                self._begin_waiting(now)
+                self.secondary_rst = True
             return self.advance(outlet, now)
         self.note_secondary(held)
         if held.length:
             self.insert(held)
-        if held.flags & FIN and self.secondary_fin_since == NEVER:
-            self.secondary_fin_since = now
+        if held.flags & FIN and not self.secondary_fin:
+            self._begin_waiting(now)
+            self.secondary_fin = True
             self.secondary_fin_at = sequence.add(held.seq, held.length)
         verdict = self.advance(outlet, now)
         self.secondary_advanced(outlet, now)
@@ -138,6 +140,7 @@ class StreamFlow(ByteQueue):
         if held.flags & SYN:
             if not self.primary_syn:
                 self.primary_syn = True
+                self.secondary_since = held.since  # if its FIN waits too, that has come later than its SYN
                 self.primary_isn = sequence.add(held.seq, -1)
                 self.primary_offer = held.offer
                 if self.secondary_head is not None and not self.placed:
@@ -154,9 +157,9 @@ class StreamFlow(ByteQueue):
 
     def _receive_secondary_syn(self, held: Held, outlet: Outlet, now: float) -> int:
         isn = sequence.add(held.seq, -1)
-        if self.secondary_syn_since != NEVER:
+        if self.secondary_syn:
             if isn != self.secondary_isn and isn != self.primary_isn:
-                self._keep_next_syn(held, isn, now)
+                self._keep_next_syn(held, isn)
                 return EQUAL
             if self.primary_head is None:
                 return EQUAL
@@ -171,20 +174,20 @@ class StreamFlow(ByteQueue):
                 held.seq = self.matched
                 self.insert(held)
         else:
-            self._keep_next_syn(held, isn, now)
+            self._keep_next_syn(held, isn)
         verdict = self.advance(outlet, now)
         self.secondary_advanced(outlet, now)
         return verdict
 
-    def _keep_next_syn(self, held: Held, isn: int, now: float) -> None:
+    def _keep_next_syn(self, held: Held, isn: int) -> None:
         held.keep()
         self.next_syn = held
-        self.next_syn_since = now
         self.secondary_isn = isn
 
     def begin_secondary(self, offer: int, isn: int, now: float) -> None:
         """The secondary has opened this connection."""
-        self.secondary_syn_since = now
+        self._begin_waiting(now)
+        self.secondary_syn = True
         self.secondary_offer = offer
         self.secondary_isn = isn
 
@@ -230,7 +233,7 @@ class StreamFlow(ByteQueue):
         """EQUAL if the secondary has sent the same, WAIT if it may yet, else the kind of divergence."""
         flags = held.flags
         if flags & SYN:
-            if self.secondary_syn_since == NEVER:
+            if not self.secondary_syn:
                 return WAIT
             if held.offer != self.secondary_offer:
                 return SYN_DIFFERS
@@ -244,9 +247,9 @@ class StreamFlow(ByteQueue):
                 return verdict
         if (
             flags & RST
-            and self.secondary_rst_since == NEVER
+            and not self.secondary_rst
             # one guest may have closed in time; but what comes before the secondary's FIN is not to be cut off
-            and (self.secondary_fin_since == NEVER or sequence.before(held.seq, self.secondary_fin_at))
+            and (not self.secondary_fin or sequence.before(held.seq, self.secondary_fin_at))
         ):
             return WAIT
         return EQUAL if self.may_acknowledge(held) else WAIT
@@ -273,7 +276,7 @@ class StreamFlow(ByteQueue):
             part = part.following
         if held.compared == held.length:
             return EQUAL
-        if self.secondary_fin_since != NEVER and sequence.distance(self.secondary_fin_at, seq) <= 0:
+        if self.secondary_fin and sequence.distance(self.secondary_fin_at, seq) <= 0:
             self.differs_at = held.compared
             return FIN_DIFFERS
         return WAIT
@@ -287,12 +290,12 @@ class StreamFlow(ByteQueue):
 
     def _judge_fin(self, at: int) -> int:
         """The primary's stream ends here."""
-        if self.secondary_fin_since != NEVER:
+        if self.secondary_fin:
             return EQUAL if at == self.secondary_fin_at else FIN_DIFFERS
         tail = self.secondary_tail
         if tail is not None and sequence.before(at, sequence.add(tail.seq, tail.length)):
             return FIN_DIFFERS
-        return EQUAL if self.secondary_rst_since != NEVER else WAIT
+        return EQUAL if self.secondary_rst else WAIT
 
     def _note_left(self, held: Held) -> None:
         end = sequence.add(held.seq, held.length)
@@ -344,12 +347,17 @@ class StreamFlow(ByteQueue):
 
     def _secondary_waits_since(self) -> float:
         """When the secondary sent a SYN, FIN or RST to which the primary has sent no counterpart."""
-        since = self.next_syn_since
-        if not self.primary_syn and self.secondary_syn_since < since:
-            since = self.secondary_syn_since
-        if not self.primary_rst and not self.primary_fin:
-            since = min(since, self.secondary_fin_since, self.secondary_rst_since)
+        since = NEVER if self.next_syn is None else self.next_syn.since
+        if (self.secondary_syn and not self.primary_syn) or (
+            (self.secondary_fin or self.secondary_rst) and not self.primary_fin and not self.primary_rst
+        ):
+            since = min(since, self.secondary_since)
         return since
+
+    def _begin_waiting(self, now: float) -> None:
+        """The secondary sends a SYN, FIN or RST: it waits from now on, unless another of these does already."""
+        if self._secondary_waits_since() == NEVER:
+            self.secondary_since = now
 
     def overdue(self, patience: float, now: float) -> int:
         return UNMATCHED if StreamFlow.deadline(self, patience) <= now else EQUAL
@@ -378,10 +386,10 @@ class StreamFlow(ByteQueue):
         if self.marked_syn if self.mark else self.primary_syn:
             self.begin_secondary(self.primary_offer, self.primary_isn, now)
         if self.primary_fin:
-            self.secondary_fin_since = now
+            self.secondary_fin = True
             self.secondary_fin_at = self.matched = sequence.add(self.sent_end, -1)
         if self.primary_rst:
-            self.secondary_rst_since = now
+            self.secondary_rst = True
         self.trim()
         return self.advance(outlet, now)
 
@@ -390,8 +398,7 @@ class StreamFlow(ByteQueue):
         if self.primary_head is not None:
             self.primary_head.compared = 0
         if not self.primary_syn or (self.mark and not self.marked_syn):
-            self.secondary_syn_since = NEVER  # the secondary opens it once more
-        self.secondary_fin_since = NEVER
-        self.secondary_rst_since = NEVER
-        self.next_syn_since = NEVER
+            self.secondary_syn = False  # the secondary opens it once more
+        self.secondary_fin = False
+        self.secondary_rst = False
         self.next_syn = None

@@ -139,7 +139,9 @@ class Followed(Connection):
         return self.state == OPEN and (self.offset != 0 or self.ts_offset != 0 or self.unprotected)
 
     def engaged(self) -> bool:
-        return self.owed or (self.live() and self.last_used + LIVE_SECONDS > self.filed)  # used since it was filed
+        return self.owed or (
+            self.live() and self.last_used + LIVE_SECONDS > self.looked_at()
+        )  # used since it was filed
 
     # opening
 

@@ -47,7 +47,7 @@ class Following:
     def use(self, known: Followed, now: float) -> None:
         """A packet of it has come."""
         known.last_used = now
-        if known.filed < 0.0:
+        if not known.slot:
             self._known.rest(known)
 
     def add(self, key: bytes, now: float) -> Followed | None:

@@ -426,3 +426,28 @@ def test_so_does_the_part_that_is_sent_again_and_it_renews_the_patience() -> Non
     assert bench.kinds == ["unmatched"]
     bench.flush(bench.comparer.mark())
     bench.assert_empty()
+
+
+# how long the secondary's ends wait
+
+
+def test_a_fin_that_came_later_than_its_syn_has_its_own_patience() -> None:
+    bench = Bench()
+    bench.secondary(OTHER_SYN_ACK)
+    bench.wait(TIMEOUT * 0.6)
+    bench.secondary(LAST)
+    bench.wait(TIMEOUT * 0.3)
+    bench.primary(SYN_ACK)
+    bench.wait(TIMEOUT * 0.65)  # longer than since the SYN, less than since the FIN
+    assert bench.divergences == []
+    bench.wait(TIMEOUT * 0.5)
+    assert bench.kinds == ["unmatched"]
+
+
+def test_a_syn_and_a_fin_wait_from_the_first_of_them_on() -> None:
+    bench = Bench()
+    bench.secondary(OTHER_SYN_ACK)
+    bench.wait(TIMEOUT * 0.6)
+    bench.secondary(LAST)
+    bench.wait(TIMEOUT * 0.5)
+    assert bench.kinds == ["unmatched"]

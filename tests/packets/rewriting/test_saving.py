@@ -24,7 +24,7 @@ from tests.support.segments import SYN, Address, Segment
 from tests.support.tcp import Endpoint
 
 NOT_SAVED = {"keeps", "progressed"}  # a survivor keeps no output
-OF_A_TABLE = {"filed", "hashed", "last_used", "number", "place", "slot"}
+OF_A_TABLE = {"hashed", "last_used", "number", "place", "slot"}
 
 
 def fields(known: Followed) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What is to be reached, measured in one run and judged: one table, one JSON file, one picture."""
