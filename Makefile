@@ -27,7 +27,7 @@ help:
 	@echo 'make demo       the primary is killed in mid-download, twice: what became of the client (COLO_DEMO_MB=300)'
 	@echo 'make test       linters, types, and all tests (make unit: those that need no root)'
 	@echo 'make test-long  the same with more and larger traffic'
-	@echo 'make test-sanitized  the tests of packets/ with bounds checks and the address and undefined-behaviour sanitizers'
+	@echo 'make test-sanitized  the tests of compiled code with bounds checks and the address and undefined-behaviour sanitizers'
 	@echo 'make compiled   a compiled build in $(VENV)/compiled, as those make it for themselves'
 	@echo 'make bench      speed beside QEMU'"'"'s, judged by the goals (8 minutes): a table, docs/speed.json and docs/speed.svg'
 	@echo 'make clean      removes what these made'
@@ -57,7 +57,7 @@ test-long: check $(BUILT)
 
 test-sanitized: $(SANITIZED_BUILT)
 	@.ci/install-tools demo
-	$(WITH_SANITIZED) $(BIN)/pytest --sanitized --capture=sys tests/packets
+	$(WITH_SANITIZED) $(BIN)/pytest --sanitized --capture=sys tests/packets tests/netdev tests/netfilter
 
 bench: $(BUILT)
 	@.ci/install-tools bench
