@@ -237,7 +237,7 @@ def test_a_peer_that_reads_keeps_up_however_much_comes(tmp_path: Path) -> None:
 
 def test_a_redirectors_stuck_peer_makes_the_tap_wait_and_nothing_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "out0"
-    frames = 1000  # more than all buffers on the way hold
+    frames = 3000  # more than all buffers on the way hold
     with (
         between(tmp_path, *out_to_socket(path, "filter-redirector,id=r0")) as hosts,
         connected(path, hosts) as peer,
