@@ -15,7 +15,7 @@ cdef class PacketDescriptor:
     cdef Py_ssize_t _most_octets
     cdef bytearray _buffer
 
-    @cython.locals(prefix=Py_ssize_t, places=list, end=Py_ssize_t, count=Py_ssize_t, size=Py_ssize_t)
+    @cython.locals(prefix=Py_ssize_t, end=Py_ssize_t, count=Py_ssize_t, size=Py_ssize_t)
     cpdef Batch read(self, Py_ssize_t most)
     @cython.locals(before=Py_ssize_t, as_it_is=bint, end=Py_ssize_t, count=Py_ssize_t, octets=Py_ssize_t,
                    body=Py_ssize_t, behind=Py_ssize_t, size=Py_ssize_t)

@@ -36,7 +36,6 @@ class PacketDescriptor:
         """What there is: at most so many packets, and none after ``most_octets`` bytes of frames. None for nothing."""
         prefix = LENGTH_SIZE + VNET_LENGTH_SIZE if self.vnet_hdr else LENGTH_SIZE
         buffer = self._buffer
-        places = [0]
         end = 0
         count = 0
         self.error = 0
@@ -50,10 +49,9 @@ class PacketDescriptor:
                 fields.put_u32(buffer, end + LENGTH_SIZE, TAP_HEADER_SIZE)
             end += prefix + size
             count += 1
-            places.append(end)
         self.packets = count
         self.octets = end - prefix * count
-        return Batch(octets.beginning(buffer, end), places, self.vnet_hdr) if count else None
+        return Batch.counted(octets.beginning(buffer, end), count, self.vnet_hdr) if count else None
 
     def write(self, data: bytes, at: int, vnet_hdr: bool) -> int:
         """

@@ -14,8 +14,7 @@ cdef int TAP_HEADER_SIZE
 cdef class Finishing:
     cdef readonly Py_ssize_t left_out
     cdef bytearray _out
-    cdef Py_ssize_t _end
-    cdef list _places
+    cdef Py_ssize_t _end, _count
     cdef Headers _headers
 
     @cython.locals(data=bytes, at=Py_ssize_t, header=Py_ssize_t, packet=Py_ssize_t)

@@ -41,7 +41,7 @@ class Finishing:
         self.left_out = 0
         self._out = bytearray()
         self._end = 0  # of what stands there
-        self._places = [0]
+        self._count = 0  # of frames there
         self._headers = Headers()
 
     def finished(self, batch: Batch) -> Batch:
@@ -49,7 +49,7 @@ class Finishing:
         data = batch.data
         self.left_out = 0
         self._end = 0
-        self._places = [0]
+        self._count = 0
         self._make_room(len(data))
         at = 0
         while at < len(data):
@@ -64,7 +64,7 @@ class Finishing:
                 self.left_out += not self._finish(data, header, packet, at)
             else:
                 self._put(data, packet, at)
-        done = Batch(octets.beginning(self._out, self._end), self._places, False)
+        done = Batch.counted(octets.beginning(self._out, self._end), self._count, False)
         if len(self._out) > MOST_KEPT:
             self._out = bytearray()
         return done
@@ -86,7 +86,7 @@ class Finishing:
         at = self._end + LENGTH_SIZE
         fields.put_u32(self._out, self._end, size)
         self._end = at + size
-        self._places.append(self._end)
+        self._count += 1
         return at
 
     def _finish(self, data: bytes, header: int, packet: int, end: int) -> bool:

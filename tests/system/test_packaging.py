@@ -15,6 +15,7 @@ import pytest
 
 import colo_twisted
 from tests.support.environments import NO_COMPILER, ROOT, Artifacts, Environment, build, copy_sources
+from tests.support.inlined import is_inline
 from tests.support.processes import TWISTD, Process
 
 VERSION = colo_twisted.__version__
@@ -31,10 +32,11 @@ def files_below(folder: Path, *suffixes: str) -> set[str]:
 
 
 def test_the_wheel_holds_the_package_and_the_plugin_and_nothing_else(artifacts: Artifacts) -> None:
-    typed = files_below(artifacts.sources / "colo_twisted" / "packets", ".pxd")
+    typed = files_below(artifacts.sources / "colo_twisted", ".pxd")
+    compiled = {name for name in typed if not is_inline(artifacts.sources / name)}
     package = files_below(artifacts.sources / "colo_twisted", ".py", ".pxd", "py.typed")
-    package |= {f"colo_twisted/{name.removesuffix('.pxd')}{EXTENSION}" for name in typed}
-    assert typed
+    package |= {f"{name.removesuffix('.pxd')}{EXTENSION}" for name in compiled}
+    assert compiled < typed
     about = {f"{INFO}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "top_level.txt", "licenses/LICENSE")}
     about.add(f"{INFO}/entry_points.txt")
     names = zipfile.ZipFile(artifacts.wheel).namelist()
