@@ -11,8 +11,8 @@ cdef class ByteQueue(Flow):
     cdef public unsigned int matched
 
     @cython.locals(head=Held)
-    cpdef trim(self)
+    cpdef int trim(self) except -1
     @cython.locals(tail=Held)
-    cpdef insert(self, Held held)
+    cpdef int insert(self, Held held) except -1
     @cython.locals(previous=Held, following=Held, covered=Held, known="long long")
-    cdef _insert_within(self, Held held)
+    cdef int _insert_within(self, Held held) except -1

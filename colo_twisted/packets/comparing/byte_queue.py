@@ -24,21 +24,19 @@ class ByteQueue(Flow):
 
     def trim(self) -> None:
         """Let go of the secondary's bytes that have left."""
-        while self.secondary_head is not None:
-            head = self.secondary_head
-            if sequence.before(self.matched, sequence.add(head.seq, head.length)):
-                return
+        head = self.secondary_head
+        while head is not None and not sequence.before(self.matched, sequence.add(head.seq, head.length)):
             self.pop_secondary()
+            head = self.secondary_head
 
     def insert(self, held: Held) -> None:
         """Put a segment among the secondary's bytes; those that are there already stay."""
-        if self.placed and not sequence.before(self.matched, sequence.add(held.seq, held.length)):
-            return
-        tail = self.secondary_tail
-        if tail is None or not sequence.before(held.seq, sequence.add(tail.seq, tail.length)):
-            self.hold_secondary(held)
-        else:
-            self._insert_within(held)
+        if not self.placed or sequence.before(self.matched, sequence.add(held.seq, held.length)):
+            tail = self.secondary_tail
+            if tail is None or not sequence.before(held.seq, sequence.add(tail.seq, tail.length)):
+                self.hold_secondary(held)
+            else:
+                self._insert_within(held)
 
     def _insert_within(self, held: Held) -> None:
         """The segment begins before the last one's end: cut off what is there already, and fill a gap with the rest."""

@@ -24,28 +24,34 @@ cdef class CommittedFlow(StreamFlow):
     cdef public unsigned char primary_scale, secondary_scale
     cdef public unsigned char primary_known, secondary_known, left_known, vnet_hdr, with_timestamps, tolerated, marked_known
 
-    @cython.locals(scale=int, edge="unsigned int", edge_now="unsigned int", ack="unsigned int", field="unsigned int", frame=bytes, start=Py_ssize_t)
-    cpdef leave(self, Held held, Outlet outlet, double now)
+    cdef int leave(self, Held held, Outlet outlet, double now) except -1
+    @cython.locals(
+        scale=int, edge="unsigned int", edge_now="unsigned int", ack="unsigned int", field="unsigned int", frame=bytes,
+        start=Py_ssize_t
+    )
+    cdef int _leave_acknowledging(self, Held held, Outlet outlet, double now) except -1
     @cython.locals(edge="unsigned int", fits=bint, repeated=bint)
-    cpdef int receive_pure_ack(self, Held held, Outlet outlet, double now) except -1
+    cdef int receive_pure_ack(self, Held held, Outlet outlet, double now) except -1
     cdef bint _says_nothing_new(self, Held held, unsigned int edge) except -1
     cdef bint _is_over(self, unsigned int ack) except -1
     @cython.locals(head=Held, part=Held, rest=Held, count=Py_ssize_t)
-    cpdef part_head(self, Outlet outlet, double now)
-    cdef _put_in_place(self, Held head, Held rest)
+    cdef part_head(self, Outlet outlet, double now)
+    cdef int _put_in_place(self, Held head, Held rest) except -1
     @cython.locals(secondary="unsigned int")
     cdef unsigned int _allowed_ack(self, unsigned int ack) except? 0
     cdef unsigned int _allowed_edge(self, unsigned int edge) except? 0
-    cdef _note_acknowledged(self, unsigned int ack, unsigned int edge, double now)
+    cdef int _note_acknowledged(self, unsigned int ack, unsigned int edge, double now) except -1
+    cdef int _reckon_debt(self, double now) except -1
     @cython.locals(short="long long", largest="unsigned int")
     cdef bint _is_paid(self, unsigned int ack, unsigned int edge) except -1
     @cython.locals(at=Py_ssize_t, tsval="unsigned int")
-    cdef _note_timestamps(self, Held held)
+    cdef int _note_timestamps(self, Held held) except -1
+    cdef int _catch_up(self, Held held) except -1
     @cython.locals(at=Py_ssize_t)
-    cdef _catch_up(self, Held held)
+    cdef int _restamp(self, Held held) except -1
     @cython.locals(packet=Py_ssize_t)
-    cdef _owe(self, Held held, double now)
-    cdef _owe_anew(self, double now)
+    cdef int _owe(self, Held held, double now) except -1
+    cdef int _owe_anew(self, double now) except -1
     @cython.locals(scale=int, ack="unsigned int", field="unsigned int", edge="unsigned int")
     cdef _pay(self, Outlet outlet, double now)
     @cython.locals(room="long long", offered="long long")

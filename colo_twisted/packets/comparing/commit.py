@@ -143,9 +143,12 @@ class CommittedFlow(StreamFlow):
     def leave(self, held: Held, outlet: Outlet, now: float) -> None:
         self._catch_up(held)
         self._note_timestamps(held)
-        if not held.flags & ACK or held.parts is not None or not self.secondary_known:
+        if held.flags & ACK and held.parts is None and self.secondary_known:
+            self._leave_acknowledging(held, outlet, now)
+        else:
             outlet.add_held(held)
-            return
+
+    def _leave_acknowledging(self, held: Held, outlet: Outlet, now: float) -> None:
         edge = edge_of(held, self.primary_scale)
         ack = self._allowed_ack(held.ack)
         edge_now = self._allowed_edge(edge)
@@ -241,8 +244,10 @@ class CommittedFlow(StreamFlow):
         if not self.left_known or sequence.before(self.left_edge, edge):
             self.left_edge = edge
         self.left_known = True
-        if self.owed_since == NEVER:
-            return
+        if self.owed_since != NEVER:
+            self._reckon_debt(now)
+
+    def _reckon_debt(self, now: float) -> None:
         if self._is_paid(self.primary_ack_max, self.primary_edge):
             self.owed_since = NEVER
             self.model = None
@@ -272,8 +277,10 @@ class CommittedFlow(StreamFlow):
 
         A client that has seen that one takes an older one for a duplicate, and drops it (RFC 7323 section 5, PAWS).
         """
-        if held.order >= self.tsval_order or held.parts is not None or held.flags & SYN:
-            return
+        if held.order < self.tsval_order and held.parts is None and not held.flags & SYN:
+            self._restamp(held)
+
+    def _restamp(self, held: Held) -> None:
         at = timestamps_of(held)
         if at and sequence.before(fields.u32(held.data, at), self.tsval):
             held.keep()

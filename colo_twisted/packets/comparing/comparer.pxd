@@ -9,6 +9,7 @@ cdef int TCP, FOLLOWING, OPEN, FOLLOWED, PASSED, EQUAL
 cdef double NEVER
 
 
+@cython.final
 cdef class Comparer(Intake):
     @cython.locals(flow=Flow, watched=list)
     cpdef limit(self, object limits)

@@ -11,12 +11,12 @@ cdef int EQUAL, PAYLOAD_DIFFERS
 
 cdef class DatagramFlow(Flow):
     @cython.locals(newer=double)
-    cpdef double deadline(self, double patience) except -1
+    cdef double deadline(self, double patience) except -1
     @cython.locals(held=Held)
     cdef int _advance(self, Outlet outlet, double now) except -1
     @cython.locals(payload=bytes, previous=Held, other=Held)
     cdef bint _take_equal(self, Held held) except -1
-    cdef _unlink(self, Held previous, Held held)
+    cdef int _unlink(self, Held previous, Held held) except -1
 
 @cython.locals(shorter=Py_ssize_t, offset=Py_ssize_t)
 cpdef Py_ssize_t first_difference(Held one, Held other) except -1

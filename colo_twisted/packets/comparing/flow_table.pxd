@@ -13,6 +13,7 @@ from colo_twisted.packets.comparing.tally cimport Tally
 cdef int DIVERGED, FOLLOWED, NAMING, PASSED, UNPROTECTED, TCP, RST, SYN
 
 
+@cython.final
 cdef class FlowTable:
     cdef public bint ack_commit, names
     cdef public int gate
@@ -26,22 +27,22 @@ cdef class FlowTable:
     cpdef Flow get(self, bytes key)
     @cython.locals(at=Py_ssize_t, found=Flow)
     cpdef Flow find(self, bytes data)
-    cpdef rest(self, Flow flow)
+    cpdef int rest(self, Flow flow) except -1
     @cython.locals(flow=Flow, count=Py_ssize_t)
     cdef Py_ssize_t _count_unprotected(self) except -1
     @cython.locals(key=bytes, kind=int, flow=Flow)
     cpdef Flow begin(self, Held held, double now, bint by_primary)
-    cdef _protect(self, Flow flow, Held held, double now, bint by_primary)
-    cdef _unprotect(self, Flow flow, double now)
+    cdef int _protect(self, Flow flow, Held held, double now, bint by_primary) except -1
+    cdef int _unprotect(self, Flow flow, double now) except -1
     @cython.locals(known=StreamFlow, head=Held)
     cpdef bint is_reused(self, Flow flow, Held held) except -1
     @cython.locals(known=StreamFlow, flow=Flow)
     cpdef Flow begin_again(self, Flow old, Held held, double now)
     @cython.locals(known=StreamFlow)
-    cpdef meet(self, Flow flow, Held held)
-    cdef _abandon(self, Flow flow, double now)
+    cpdef int meet(self, Flow flow, Held held) except -1
+    cdef int _abandon(self, Flow flow, double now) except -1
     @cython.locals(flow=Flow, held=Held)
-    cpdef open(self, double now)
+    cpdef int open(self, double now) except -1
     @cython.locals(held=Held)
-    cdef _take_held(self, Flow flow, list going)
-    cpdef pass_on(self, Flow flow, double now)
+    cdef int _take_held(self, Flow flow, list going) except -1
+    cpdef int pass_on(self, Flow flow, double now) except -1

@@ -164,10 +164,9 @@ class FlowTable:
     def meet(self, flow: Flow, held: Held) -> None:
         """A packet of the primary's: of a connection that was opened before the secondary came, if it is the first."""
         known: StreamFlow = flow  # type: ignore[assignment]
-        if known.placed or known.protection != FOLLOWED or held.flags & (SYN | RST):
-            return
-        self._unprotect(known, held.since)
-        known.forget_secondary()
+        if not known.placed and known.protection == FOLLOWED and not held.flags & (SYN | RST):
+            self._unprotect(known, held.since)
+            known.forget_secondary()
 
     # flows are let go
 

@@ -19,26 +19,26 @@ cdef class Flow(Connection):
     cdef public Tally tally
     cdef public long long mark
 
-    cpdef int receive_primary(self, Held held, Outlet outlet, double now) except -1
-    cpdef int receive_secondary(self, Held held, Outlet outlet, double now) except -1
-    cpdef part_head(self, Outlet outlet, double now)
-    cpdef pass_by(self, Held held)
+    cdef int receive_primary(self, Held held, Outlet outlet, double now) except -1
+    cdef int receive_secondary(self, Held held, Outlet outlet, double now) except -1
+    cdef part_head(self, Outlet outlet, double now)
+    cdef int pass_by(self, Held held) except -1
     @cython.locals(held=Held)
-    cpdef abandon(self, Outlet outlet, double now)
-    cpdef note_mark(self, long long mark)
-    cpdef int restart(self, Outlet outlet, double now) except -1
-    cpdef forget_secondary(self)
-    cpdef empty(self)
+    cdef int abandon(self, Outlet outlet, double now) except -1
+    cdef int note_mark(self, long long mark) except -1
+    cdef int restart(self, Outlet outlet, double now) except -1
+    cdef int forget_secondary(self) except -1
+    cdef int empty(self) except -1
     @cython.locals(since=double)
-    cpdef double deadline(self, double patience) except -1
-    cpdef int overdue(self, double patience, double now) except -1
+    cdef double deadline(self, double patience) except -1
+    cdef int overdue(self, double patience, double now) except -1
     @cython.locals(cost=Py_ssize_t)
     cdef Py_ssize_t _cost_of(self, Held held) except -1
     cpdef bint engaged(self) except -1
-    cpdef count_held(self, Py_ssize_t packets_more, Py_ssize_t bytes_more)
-    cpdef hold_primary(self, Held held)
-    cpdef hold_secondary(self, Held held)
+    cdef int count_held(self, Py_ssize_t packets_more, Py_ssize_t bytes_more) except -1
+    cdef int hold_primary(self, Held held) except -1
+    cdef int hold_secondary(self, Held held) except -1
     @cython.locals(held=Held)
-    cpdef Held pop_primary(self)
+    cdef Held pop_primary(self)
     @cython.locals(held=Held)
-    cpdef pop_secondary(self)
+    cdef int pop_secondary(self) except -1

@@ -15,10 +15,10 @@ cdef class Chunk:
     cdef public list held
     cdef public Py_ssize_t size, waiting
 
-    cpdef take(self, Held held)
-    cpdef give(self)
+    cdef int take(self, Held held) except -1
+    cdef int give(self) except -1
     @cython.locals(held=Held)
-    cpdef part(self)
+    cdef int part(self) except -1
 
 
 @cython.final
@@ -33,10 +33,10 @@ cdef class Held:
     cdef public Held following
     cdef public Chunk chunk
 
-    cpdef leave_queue(self)
-    cpdef begin(self, bytes data, Py_ssize_t start, Py_ssize_t end, double since)
+    cdef int leave_queue(self) except -1
+    cdef int begin(self, bytes data, Py_ssize_t start, Py_ssize_t end, double since) except -1
     @cython.locals(start=Py_ssize_t)
-    cpdef keep(self)
+    cpdef int keep(self) except -1
 
 
 @cython.locals(held=Held)

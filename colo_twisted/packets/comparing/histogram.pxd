@@ -11,6 +11,6 @@ cdef class Histogram:
     cdef double _last
     cdef int _last_bucket
 
-    cpdef record(self, double seconds)
+    cpdef int record(self, double seconds) except -1
     @cython.locals(value="long long", octave=int)
     cdef int _bucket_of(self, double seconds) except -1

@@ -47,13 +47,13 @@ cdef class Intake:
         end=Py_ssize_t
     )
     cpdef receive_secondary(self, Batch batch, double now)
-    cdef _begin(self, Batch batch)
+    cdef int _begin(self, Batch batch) except -1
     cdef inline Py_ssize_t _packet_at(self, const unsigned char* octets, Py_ssize_t start) noexcept
     cdef inline Py_ssize_t _end_at(self, const unsigned char* octets, Py_ssize_t start) noexcept
     @cython.locals(held=Held, outlet=Outlet)
     cpdef finish(self)
     @cython.locals(oldest=Chunk)
-    cdef _remember(self, Chunk chunk)
+    cdef int _remember(self, Chunk chunk) except -1
     @cython.locals(headers=Headers, kind=int, held=Held, flow=Flow)
     cdef _receive_primary(self, bytes data, Py_ssize_t start, Py_ssize_t packet, Py_ssize_t end, double now)
     @cython.locals(flow=Flow)
@@ -64,15 +64,15 @@ cdef class Intake:
     cdef _receive_secondary(self, bytes data, Py_ssize_t start, Py_ssize_t packet, Py_ssize_t end, double now)
     cdef _compare_secondary(self, Flow flow, Held held, double now)
     @cython.locals(flow=Flow)
-    cdef _part_heads(self, double now)
+    cdef int _part_heads(self, double now) except -1
     @cython.locals(head=Held)
-    cdef _settle(self, Flow flow, Held held, int verdict, double now)
-    cdef _attend(self, Flow flow)
+    cdef int _settle(self, Flow flow, Held held, int verdict, double now) except -1
+    cdef int _attend(self, Flow flow) except -1
     @cython.locals(deadline=double)
-    cdef _watch(self, Flow flow)
+    cdef int _watch(self, Flow flow) except -1
     @cython.locals(held=Held, other=Held)
     cdef _diverge(self, Flow flow, int verdict, double now)
-    cdef _drop_for_memory(self, Flow flow, double now)
+    cdef int _drop_for_memory(self, Flow flow, double now) except -1
     @cython.locals(frames=list)
-    cdef _drop_fragments(self, list given_up)
+    cdef int _drop_fragments(self, list given_up) except -1
     cdef _receive_uncompared(self, bytes data, Py_ssize_t start, Py_ssize_t packet, Py_ssize_t end)

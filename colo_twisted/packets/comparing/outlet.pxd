@@ -15,10 +15,10 @@ cdef class Outlet:
     cdef public Histogram holds
     cdef bytes _data
 
-    cdef _clear(self)
-    cpdef add(self, bytes data, Py_ssize_t start, Py_ssize_t end)
+    cdef int _clear(self) except -1
+    cpdef int add(self, bytes data, Py_ssize_t start, Py_ssize_t end) except -1
     @cython.locals(part=bytes)
-    cpdef add_held(self, Held held)
+    cpdef int add_held(self, Held held) except -1
     @cython.locals(size=Py_ssize_t)
     cdef _cut(self)
     cpdef take(self, bint vnet_hdr)

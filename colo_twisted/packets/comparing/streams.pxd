@@ -23,23 +23,23 @@ cdef class StreamFlow(ByteQueue):
     cdef public Held next_syn
     cdef public double secondary_since
 
-    cpdef bint repeats(self, Held held) except -1
-    cdef _meet(self, Held held)
-    cdef _place(self, unsigned int seq)
+    cdef bint repeats(self, Held held) except -1
+    cdef int _meet(self, Held held) except -1
+    cdef int _place(self, unsigned int seq) except -1
     @cython.locals(head=Held)
-    cdef _hold_first(self, Held held)
+    cdef int _hold_first(self, Held held) except -1
     @cython.locals(isn="unsigned int", verdict=int)
     cdef int _receive_secondary_syn(self, Held held, Outlet outlet, double now) except -1
-    cdef _keep_next_syn(self, Held held, unsigned int isn)
-    cpdef begin_secondary(self, unsigned int offer, unsigned int isn, double now)
-    cpdef note_primary(self, Held held)
-    cpdef note_secondary(self, Held held)
-    cpdef secondary_advanced(self, Outlet outlet, double now)
-    cpdef bint may_acknowledge(self, Held held) except -1
-    cpdef leave(self, Held held, Outlet outlet, double now)
-    cpdef int receive_pure_ack(self, Held held, Outlet outlet, double now) except -1
+    cdef int _keep_next_syn(self, Held held, unsigned int isn) except -1
+    cdef int begin_secondary(self, unsigned int offer, unsigned int isn, double now) except -1
+    cdef int note_primary(self, Held held) except -1
+    cdef int note_secondary(self, Held held) except -1
+    cdef int secondary_advanced(self, Outlet outlet, double now) except -1
+    cdef bint may_acknowledge(self, Held held) except -1
+    cdef int leave(self, Held held, Outlet outlet, double now) except -1
+    cdef int receive_pure_ack(self, Held held, Outlet outlet, double now) except -1
     @cython.locals(verdict=int, held=Held)
-    cpdef int advance(self, Outlet outlet, double now) except -1
+    cdef int advance(self, Outlet outlet, double now) except -1
     @cython.locals(flags=int, verdict=int)
     cdef int _judge(self, Held held) except -1
     @cython.locals(
@@ -47,13 +47,13 @@ cdef class StreamFlow(ByteQueue):
     )
     cdef int _judge_payload(self, Held held) except -1
     @cython.locals(offset=Py_ssize_t)
-    cdef _tell_difference(self, Held held, Py_ssize_t mine, Held part, Py_ssize_t theirs)
+    cdef int _tell_difference(self, Held held, Py_ssize_t mine, Held part, Py_ssize_t theirs) except -1
     @cython.locals(tail=Held)
     cdef int _judge_fin(self, unsigned int at) except -1
     @cython.locals(end="unsigned int")
-    cdef _note_left(self, Held held)
-    cdef _note_ahead(self, unsigned int seq, unsigned int end)
-    cdef _close_up(self)
+    cdef int _note_left(self, Held held) except -1
+    cdef int _note_ahead(self, unsigned int seq, unsigned int end) except -1
+    cdef int _close_up(self) except -1
     @cython.locals(since=double)
     cdef double _secondary_waits_since(self) except -1
-    cdef _begin_waiting(self, double now)
+    cdef int _begin_waiting(self, double now) except -1
