@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from zope.interface import Attribute, Interface
@@ -89,6 +90,9 @@ class IChain(Interface):
 
     def drain() -> None:
         """Let pass now what both ends have received."""
+
+    def afterwards(call: Callable[[], None]) -> None:
+        """Call it when the batch in hand, and its answers, have gone on; at once if none is in hand."""
 
     def announce(batch: Batch) -> None:
         """Send to the network, through the filters, what is to look as if the guest had sent it."""

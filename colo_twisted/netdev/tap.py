@@ -71,7 +71,8 @@ class Tap:
         self._source = f"{source},id={self.id}"  # whom to blame
         self._tun: ITun = tun or KernelTun()
         self._reactor: Any = machine.reactor
-        self._report = Reporter(f"netdev {self.id}")
+        self._prefix = f"netdev {self.id}"
+        self._report = Reporter(self._prefix)
         self._fd = -1
         self._packets: PacketDescriptor | None = None  # the same descriptor, once it is open
         self._receive: Callable[[Batch], None] | None = None
@@ -191,7 +192,7 @@ class Tap:
         return self._fd
 
     def logPrefix(self) -> str:
-        return f"netdev {self.id}"
+        return self._prefix
 
     def doRead(self) -> None:
         """Read until the TAP is empty, or a turn's share."""

@@ -7,6 +7,7 @@ The chain on a netdev: the way between the network and the guest.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -61,7 +62,8 @@ class Chain:
         self.link_up = True  # whether the network's end is plugged in
         self.guest_link_up = True
         self._started = False
-        self._glancing = False  # an end is asked for answers
+        self._in_turn = False  # a batch is in hand
+        self._afterwards: deque[Callable[[], None]] = deque()
         network.pressure_changed = self._network_pressure
         if guest is not None:
             self.plug_in(guest)
@@ -180,9 +182,7 @@ class Chain:
     def receive_tx(self, batch: Batch) -> None:
         """From the network."""
         if self.link_up:
-            self._pass(self._steps[Direction.TX], Direction.TX, batch)
-            if self.guest is not None and not self._glancing:
-                self._glance(self.guest)
+            self._take_turn(Direction.TX, batch)
         else:
             self.counters.dropped_link_down += len(batch)
 
@@ -190,25 +190,37 @@ class Chain:
         """From the guest."""
         if self.guest_address is None:
             self.guest_address = source_address(next(batch.packets(), b""))
-        self.addresses.from_guest(batch)
         if self.guest_link_up:
-            self._pass(self._steps[Direction.RX], Direction.RX, batch)
-            if not self._glancing:
-                self._glance(self.network)
+            self._take_turn(Direction.RX, batch)
         else:
             self.counters.dropped_link_down += len(batch)
+        self.addresses.from_guest(batch)
 
-    def _glance(self, end: INetdev) -> None:
+    def _take_turn(self, direction: Direction, batch: Batch) -> None:
         """
-        Take an end's answers to what it has just been given: the reactor need not wake up for them.
+        Pass a batch on, and take the other end's answers to it: the reactor need not wake up for them.
 
         Once for a turn, so that two ends that answer each other keep nobody else waiting.
         """
-        self._glancing = True
+        if self._in_turn:
+            self._pass(self._steps[direction], direction, batch)
+            return
+        self._in_turn = True
         try:
-            end.glance()
+            self._pass(self._steps[direction], direction, batch)
+            answering = self.guest if direction is Direction.TX else self.network
+            if answering is not None:
+                answering.glance()
         finally:
-            self._glancing = False
+            self._in_turn = False
+            while self._afterwards:
+                self._afterwards.popleft()()
+
+    def afterwards(self, call: Callable[[], None]) -> None:
+        if self._in_turn:
+            self._afterwards.append(call)
+        else:
+            call()
 
     def inject(self, behind: IFilter, direction: Direction, batch: Batch) -> None:
         self._pass(self._behind[behind.id, direction], direction, batch)
@@ -242,8 +254,8 @@ class Chain:
         if self.guest is None:
             self.counters.dropped_no_guest += len(batch)
         elif self.guest_link_up:
-            self.addresses.to_guest(batch)
             self.guest.send(batch)
+            self.addresses.to_guest(batch)
         else:
             self.counters.dropped_link_down += len(batch)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -43,9 +44,9 @@ class FilterMirror(Filter):
     """
     Never delays its guest, and never leaves a hole in its stream.
 
-    What the peer doesn't take waits in the chardev; past ``max_backlog`` the peer loses its place
-    and may come again as new. What passes keeps its vnet headers even where the copies have none: those are
-    finished on their way out.
+    A copy goes when the packet itself and the answers to it have gone on. What the peer doesn't take waits in the
+    chardev; past ``max_backlog`` the peer loses its place and may come again as new. What passes keeps its vnet headers
+    even where the copies have none: those are finished on their way out.
     """
 
     def __init__(self, properties: MirrorProperties, machine: IMachine) -> None:
@@ -53,6 +54,7 @@ class FilterMirror(Filter):
         self.counters: MirrorCounters = MirrorCounters()
         self.max_backlog = properties.max_backlog
         self._outdev = machine.chardev(properties.outdev)
+        self._copies: deque[Batch] = deque()  # of what is in hand
         self.watchers: list[Callable[[bool], None]] = []
         self.overhear: Callable[[Batch], Batch | None] | None = None  # nothing comes back this way
         self._outdev.attach(
@@ -79,21 +81,30 @@ class FilterMirror(Filter):
 
     def send_beat(self, batch: Batch) -> None:
         if self.status and self._outdev.connected:
+            self._send_copies()
             self._outdev.write(batch)
 
     def receive(self, batch: Batch, direction: Direction) -> Batch | None:
+        self._copies.append(batch)
+        self.machine.chain(self.netdev).afterwards(self._send_copies)
+        return batch
+
+    def _send_copies(self) -> None:
         outdev = self._outdev
-        if not outdev.connected:
-            self.counters.not_mirrored_no_peer += len(batch)
-            return batch
-        self.counters.mirrored += len(batch)
-        outdev.write(batch)
+        while self._copies:
+            self._send(self._copies.popleft())
         if outdev.backlog > self.max_backlog:
             self.counters.disconnected_slow_peer += 1
             outdev.disconnect(
                 f"it fell more than max_backlog={self.max_backlog} bytes behind filter-mirror '{self.id}'"
             )
-        return batch
+
+    def _send(self, copy: Batch) -> None:
+        if self._outdev.connected:
+            self.counters.mirrored += len(copy)
+            self._outdev.write(copy)
+        else:
+            self.counters.not_mirrored_no_peer += len(copy)
 
 
 MIRROR = ObjectType("filter-mirror", "sends a copy of each packet to a chardev", MirrorProperties, FilterMirror)

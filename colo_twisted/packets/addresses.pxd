@@ -18,7 +18,7 @@ cdef class Addresses:
     cpdef clear(self)
     cpdef from_guest(self, Batch batch)
     cpdef to_guest(self, Batch batch)
-    @cython.locals(data="const unsigned char*", places=list, before=Py_ssize_t, index=Py_ssize_t, start=Py_ssize_t,
+    @cython.locals(data="const unsigned char*", before=Py_ssize_t, _=Py_ssize_t, frame=Py_ssize_t, start=Py_ssize_t,
                    end=Py_ssize_t, at=Py_ssize_t, packet_type=int, vnet_hdr=bint)
     cdef _look(self, Batch batch, bint own)
     @cython.locals(headers=Headers, kind=int)

@@ -97,15 +97,15 @@ class Addresses:
 
     def _look(self, batch: Batch, own: bool) -> None:
         data = batch.data
-        places = batch.places
         vnet_hdr = batch.vnet_hdr
         before = LENGTH_SIZE + VNET_LENGTH_SIZE if vnet_hdr else LENGTH_SIZE
-        for index in range(min(len(places) - 1, MOST_LOOKED_AT)):
-            start = places[index]
-            end = places[index + 1]
-            if end - start > _LARGEST:
+        end = 0
+        for _ in range(min(len(batch), MOST_LOOKED_AT)):
+            frame = end
+            end += before + fields.u32(data, frame)
+            if end - frame > _LARGEST:
                 continue
-            start += before + (fields.u32(data, start + LENGTH_SIZE) if vnet_hdr else 0)
+            start = frame + before + (fields.u32(data, frame + LENGTH_SIZE) if vnet_hdr else 0)
             at = start + HEADER_SIZE
             if at > end:
                 continue

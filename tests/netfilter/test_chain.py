@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -497,3 +498,32 @@ def test_nobody_is_asked_for_an_answer_over_a_cable_that_is_out() -> None:
     guest.answers.append(batch_of(packet("later")))
     network.receive(batch_of(packet("lost")))
     assert len(guest.answers) == 1
+
+
+@pytest.mark.parametrize("first", ["network", "guest"])
+def test_what_is_to_be_done_afterwards_comes_behind_the_answers_once_and_in_order(first: str) -> None:
+    network, guest = FakeNetdev("hn0"), FakeNetdev("g0")
+    chain = Chain(network, guest)
+    chain.start()
+    asking, asked = (network, guest) if first == "network" else (guest, network)
+    done: list[str] = []
+
+    def note(number: str) -> None:
+        done.append(f"{number} behind {len(asking.packets)}")
+
+    def send(batch: Batch) -> None:
+        for number in "12":
+            chain.afterwards(partial(note, number))
+
+    asked.answers.append(batch_of(packet("answer")))
+    asked.send = send  # type: ignore[method-assign]
+    for _ in range(2):
+        asking.receive(batch_of(packet("question")))
+    assert done == ["1 behind 1", "2 behind 1"] * 2
+
+
+def test_what_is_to_be_done_afterwards_is_done_at_once_where_nothing_is_in_hand() -> None:
+    chain = Chain(FakeNetdev("hn0"), FakeNetdev("g0"))
+    done: list[int] = []
+    chain.afterwards(lambda: done.append(1))
+    assert done == [1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from colo_twisted.interfaces.frames import Ended
 from colo_twisted.netfilter.mirror import MIRROR
 from colo_twisted.options import StartError
 from tests.support.fakes import batch_of, packet
@@ -47,6 +48,35 @@ def test_it_copies_what_is_in_its_queue(queue: str, copies: list[str]) -> None:
     assert house.chardev("mirror0").packets == [packet(text) for text in copies]
     assert house.netdev("guest").packets == [packet("request")]
     assert house.netdev("hn0").packets == [packet("answer")]
+
+
+def test_neither_a_packet_nor_its_answer_waits_for_the_copy() -> None:
+    house = a_house(mirror="queue=all")
+    there_before: list[int] = []
+    house.netdev("guest").answers.append(batch_of(packet("answer")))
+    network, mirror = house.netdev("hn0"), house.chardev("mirror0")
+    write = mirror.write
+    mirror.write = lambda batch: (there_before.append(len(network.packets)), write(batch))
+    network.receive(batch_of(packet("request")))
+    assert mirror.packets == [packet("request"), packet("answer")]
+    assert there_before == [1, 1]
+
+
+def test_a_beat_comes_behind_the_copies_of_what_has_gone_on() -> None:
+    house = a_house()
+    guest, mirror = house.netdev("guest"), house.chardev("mirror0")
+    guest.send = lambda batch: house.object("m0").send_beat(batch_of(packet("beat")))
+    house.netdev("hn0").receive(batch_of(packet("request")))
+    assert mirror.packets == [packet("request"), packet("beat")]
+
+
+def test_copies_whose_peer_goes_before_they_do_are_counted_as_not_mirrored() -> None:
+    house = a_house()
+    mirror = house.chardev("mirror0")
+    house.netdev("guest").send = lambda batch: mirror.go(Ended.BY_PEER)
+    house.netdev("hn0").receive(batch_of(packet("request")))
+    counters = house.object("m0").counters
+    assert (mirror.packets, counters.mirrored, counters.not_mirrored_no_peer) == ([], 0, 1)
 
 
 def test_off_copies_nothing() -> None:

@@ -153,6 +153,9 @@ class FakeChain:
     def drain(self) -> None:
         self.drained += 1
 
+    def afterwards(self, call: Callable[[], None]) -> None:
+        call()
+
     def announce(self, batch: Batch) -> None:
         self.sent.append(batch)
 
