@@ -191,7 +191,7 @@ class Compared:
     def fail_over(self) -> None:
         """The primary dies with its comparer; the secondary speaks."""
         self.failed = True
-        self.rewriter.following.alone = True
+        self.rewriter.fail_over(self.network.now)
 
 
 def _tick(end: Endpoint, now: float) -> None:

@@ -38,7 +38,7 @@ class Replicas:
     def fail_over(self) -> None:
         """The primary dies; the secondary speaks."""
         self.failed = True
-        self.rewriter.following.alone = True
+        self.rewriter.fail_over(self.network.now)
 
     def turn(self) -> float | None:
         """Everybody's turn; when the next of them wants to be called."""

@@ -94,6 +94,8 @@ def test_all_arrives_and_nothing_diverges(service: dict[str, Any]) -> None:
     world.network.run(lambda: is_over(world.secondary), world.turn, limit=200)
     assert bytes(world.secondary.received) == bytes(world.client.stream)
     assert world.secondary.wrongs == []
+    # an old packet of the client's may have been answered by the one's RST just now, and soon is by the other's
+    world.network.run(lambda: world.comparer.tally.held_packets == 0, world.turn, limit=250)
     assert (world.comparer.tally.held_packets, world.comparer.tally.held_bytes) == (0, 0)
 
 

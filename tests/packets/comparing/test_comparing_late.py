@@ -40,9 +40,7 @@ class Late(Compared):
     loses = False
 
     def fail_over(self) -> None:
-        now = self.network.now
         super().fail_over()
-        self.rewriter.fail_over(now)
         assert list(self.rewriter.resets()) == []
         for batch in self.rewriter.kept_output():
             for packet in batch.packets():
