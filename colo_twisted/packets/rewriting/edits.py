@@ -178,7 +178,7 @@ class Edits:
         """Make the client's TSecr one of the guest's clock."""
         at = self.timestamps_at()
         if at:
-            if believed:
+            if believed and known.expects(self.headers.seq):
                 known.note_client_stamp(fields.u32(self.data, at))
             self._put_timestamp(at + 4, known.echo(fields.u32(self.data, at + 4), believed), at)
 

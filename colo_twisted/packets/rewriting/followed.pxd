@@ -31,6 +31,7 @@ cdef class Followed(Connection):
     cpdef meet(self, unsigned int offset, unsigned int ts_offset)
     @cython.locals(span="long long")
     cpdef bint plausible(self, unsigned int seq) except -1
+    cpdef bint expects(self, unsigned int seq) except -1
     cpdef bint guest_sent(self, unsigned int end) except -1
     cpdef guest_acked(self, unsigned int ack)
     cpdef client_sent(self, unsigned int seq, unsigned int length)

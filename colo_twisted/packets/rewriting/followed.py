@@ -234,6 +234,10 @@ class Followed(Connection):
         span = _LARGEST_WINDOW << self.guest_scale
         return -span <= sequence.distance(seq, self.rcv_nxt) <= span
 
+    def expects(self, seq: int) -> bool:
+        """Whether the guest has, or takes now, all that precedes it: a later segment's TSval it doesn't remember."""
+        return not self.rcv_known or not sequence.before(self.rcv_nxt, seq)
+
     def guest_sent(self, end: int) -> bool:
         """The guest's segment ends there; whether it has been seen to have sent more than before."""
         if not self.seen & GUEST_SEEN:
@@ -317,7 +321,7 @@ class Followed(Connection):
         return sequence.add(tsval, -self.ts_offset)
 
     def note_client_stamp(self, tsval: int) -> None:
-        """The guest is given this TSval of the client's."""
+        """The guest is given this TSval of the client's, and remembers it (RFC 7323 section 4.3)."""
         self.client_stamp = sequence.later_of(self.client_stamp, tsval) if self.client_stamp else tsval
 
     def learn_echo(self, tsecr: int) -> None:

@@ -141,6 +141,16 @@ def test_what_is_owed_passes_paws_when_the_guest_has_been_given_more_than_it_had
     assert owed.timestamps == (CLIENT_TS + 8, SECONDARY_TS + 9)
 
 
+def test_what_is_owed_makes_no_segment_old_that_another_has_overtaken() -> None:
+    """The guest remembers no TSval of a segment that stands beyond a gap (RFC 7323 section 4.3)."""
+    cable = Cable().open(stamped=True)
+    cable.to_guest(client(0, 10, timestamps=(CLIENT_TS + 5, PRIMARY_TS)))
+    cable.to_guest(client(4, 10, payload=b"more", timestamps=(CLIENT_TS + 8, PRIMARY_TS)))
+    cable.from_guest(guest(0, payload=b"x" * 10, timestamps=(SECONDARY_TS + 9, CLIENT_TS + 5)))
+    (owed,) = cable.owed()
+    assert owed.timestamps == (CLIENT_TS + 5, SECONDARY_TS + 9)
+
+
 def test_a_guest_that_repeats_what_the_client_has_is_told_so() -> None:
     cable = Cable().open()
     cable.from_guest(guest(0, payload=b"x" * 10))
