@@ -32,4 +32,8 @@ cdef inline unsigned int hashed(
         total += (one + word) * (other + next_word)
         drawn = drawn + 16 if drawn < 232 else 8
         at += 8
-    return <unsigned int>(total >> 32)
+    # Keys in a row are numbers at a distance that the seed says, and with some seeds nearly all in one place of a small
+    # table: shifts and an odd factor, which leave no two alike that weren't, scatter them.
+    word = <uint32_t>(total >> 32)
+    word = (word ^ (word >> 15)) * <uint32_t>0x85EBCA6B
+    return word ^ (word >> 13)

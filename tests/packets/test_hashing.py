@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,3 +29,12 @@ def test_keys_that_differ_in_little_spread_over_all_numbers() -> None:
     for number in numbers:
         chains[number % len(chains)] += 1
     assert max(chains) < 10
+
+
+@given(st.integers(0, 1 << 32), st.integers(0, 65535 - 64))
+def test_ports_in_a_row_spread_over_a_small_table_whatever_the_seed(number: int, port: int) -> None:
+    """Of a table that is half full they leave no long run of places taken: a search would walk through all of it."""
+    seed = Random(number).randbytes(256)
+    keys = [bytes((10, 0, 0, 1, 10, 0, 0, 2, 0, 80)) + (port + index).to_bytes(2, "big") for index in range(64)]
+    places = {hashing.hashed(key, 0, len(key), seed) % 128 for key in keys}
+    assert len(places) > 32
