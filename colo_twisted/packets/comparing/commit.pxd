@@ -2,27 +2,24 @@
 cimport cython
 
 from colo_twisted.packets.acknowledgments cimport lowered, restamped
+from colo_twisted.packets.comparing.acknowledged cimport AcknowledgedFlow, edge_of, timestamps_of
 from colo_twisted.packets cimport fields
 from colo_twisted.packets.comparing.held cimport Held
 from colo_twisted.packets.comparing.outlet cimport Outlet
 from colo_twisted.packets cimport sequence
-from colo_twisted.packets.comparing.streams cimport StreamFlow
-from colo_twisted.packets.tcp_options cimport sack_at, scale_of, timestamps_at
+from colo_twisted.packets.tcp_options cimport sack_at
 
-cdef int ACK, HEADER, LARGEST_SCALE, RST, SYN, URG
+cdef int ACK, RST, SYN, URG
 cdef int ACK_OVERDUE, EQUAL, WINDOW_OVERDUE
 cdef double NEVER
 
 
-cdef class CommittedFlow(StreamFlow):
-    cdef public unsigned int primary_ack_max, primary_edge, secondary_ack_max, secondary_edge, left_ack_max, left_edge
+cdef class CommittedFlow(AcknowledgedFlow):
     cdef public double owed_since
-    cdef public unsigned int owed_ack, owed_edge, marked_ack, marked_edge, tsval, tsecr
-    cdef public long long tsval_order
+    cdef public unsigned int owed_ack, owed_edge
     cdef public bytes model
     cdef public unsigned short model_network, model_transport
-    cdef public unsigned char primary_scale, secondary_scale
-    cdef public unsigned char primary_known, secondary_known, left_known, vnet_hdr, with_timestamps, tolerated, marked_known
+    cdef public unsigned char vnet_hdr, tolerated
 
     cdef int leave(self, Held held, Outlet outlet, double now) except -1
     @cython.locals(
@@ -37,15 +34,10 @@ cdef class CommittedFlow(StreamFlow):
     @cython.locals(head=Held, part=Held, rest=Held, count=Py_ssize_t)
     cdef part_head(self, Outlet outlet, double now)
     cdef int _put_in_place(self, Held head, Held rest) except -1
-    @cython.locals(secondary="unsigned int")
-    cdef unsigned int _allowed_ack(self, unsigned int ack) except? 0
-    cdef unsigned int _allowed_edge(self, unsigned int edge) except? 0
     cdef int _note_acknowledged(self, unsigned int ack, unsigned int edge, double now) except -1
     cdef int _reckon_debt(self, double now) except -1
     @cython.locals(short="long long", largest="unsigned int")
     cdef bint _is_paid(self, unsigned int ack, unsigned int edge) except -1
-    @cython.locals(at=Py_ssize_t, tsval="unsigned int")
-    cdef int _note_timestamps(self, Held held) except -1
     cdef int _catch_up(self, Held held) except -1
     @cython.locals(at=Py_ssize_t)
     cdef int _restamp(self, Held held) except -1
@@ -56,10 +48,6 @@ cdef class CommittedFlow(StreamFlow):
     cdef _pay(self, Outlet outlet, double now)
     @cython.locals(room="long long", offered="long long")
     cdef bint _keeps_client_waiting(self) except -1
-
-cdef Py_ssize_t timestamps_of(Held held) except -1
-
-cdef unsigned int edge_of(Held held, int scale) except? 0
 
 @cython.locals(room="long long")
 cpdef unsigned int window_field(unsigned int ack, unsigned int edge, int scale) except? 0

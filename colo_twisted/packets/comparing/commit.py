@@ -12,111 +12,52 @@ from __future__ import annotations
 from colo_twisted.packets import fields, sequence
 from colo_twisted.packets.acknowledgments import lowered, pure_ack, restamped
 from colo_twisted.packets.batch import framed
+from colo_twisted.packets.comparing.acknowledged import AcknowledgedFlow, edge_of, timestamps_of
 from colo_twisted.packets.comparing.cutting import first_part, last_part
 from colo_twisted.packets.comparing.flows import NEVER
 from colo_twisted.packets.comparing.held import Held
 from colo_twisted.packets.comparing.outlet import Outlet
-from colo_twisted.packets.comparing.streams import StreamFlow
 from colo_twisted.packets.comparing.verdicts import ACK_OVERDUE, EQUAL, WINDOW_OVERDUE
-from colo_twisted.packets.tcp import ACK, HEADER, LARGEST_SCALE, RST, SYN, URG
-from colo_twisted.packets.tcp_options import sack_at, scale_of, timestamps_at
+from colo_twisted.packets.tcp import ACK, RST, SYN, URG
+from colo_twisted.packets.tcp_options import sack_at
 
 LARGEST_WINDOW = 65535
 ROOM_ENOUGH = 65536  # bytes: a client that may still send so many is not kept waiting
 
 
-class CommittedFlow(StreamFlow):
+class CommittedFlow(AcknowledgedFlow):
     """Streams whose acknowledgments leave when the secondary has acknowledged as much."""
 
     __slots__ = (
-        "left_ack_max",
-        "left_edge",
-        "left_known",
-        "marked_ack",
-        "marked_edge",
-        "marked_known",
         "model",
         "model_network",
         "model_transport",
         "owed_ack",
         "owed_edge",
         "owed_since",
-        "primary_ack_max",
-        "primary_edge",
-        "primary_known",
-        "primary_scale",
-        "secondary_ack_max",
-        "secondary_edge",
-        "secondary_known",
-        "secondary_scale",
         "tolerated",
-        "tsecr",
-        "tsval",
-        "tsval_order",
         "vnet_hdr",
-        "with_timestamps",
     )
 
     def __init__(self, key: bytes, now: float) -> None:
         super().__init__(key, now)
-        # What each guest has acknowledged: the highest ack, and the right edge of the window that came with it. In
-        # doubt the largest scale: a client then sees a smaller edge, never a larger.
-        self.primary_known = self.secondary_known = False
-        self.primary_ack_max = self.secondary_ack_max = 0
-        self.primary_edge = self.secondary_edge = 0
-        self.primary_scale = self.secondary_scale = LARGEST_SCALE
-        # and what has left
-        self.left_known = False
-        self.left_ack_max = self.left_edge = 0
         self.owed_since = NEVER
         self.owed_ack = self.owed_edge = 0
         self.tolerated = False  # a narrower window is all that is owed, and keeps nobody waiting
         self.model: bytes | None = None  # a packet of the primary's, whose headers ours are made after
         self.model_network = self.model_transport = 0
         self.vnet_hdr = False
-        self.with_timestamps = False
-        self.tsval = self.tsecr = 0  # the highest that has left, the newest that was seen
-        self.tsval_order = 0  # of the packet that brought it
-        self.marked_known = False
-        self.marked_ack = self.marked_edge = 0  # what the primary had acknowledged before the mark
-
-    # what came
-
-    def note_primary(self, held: Held) -> None:
-        at = timestamps_of(held)
-        if at:
-            echo = fields.u32(held.data, at + 4)
-            if self.with_timestamps:
-                self.tsecr = sequence.later_of(echo, self.tsecr)
-            else:  # met in mid-stream: none has left that we know of
-                self.tsecr = echo
-                self.tsval = fields.u32(held.data, at)
-                self.with_timestamps = True
-        if held.flags & SYN:
-            self.primary_scale = scale_of(held.offer)
-        if held.flags & ACK and not (self.primary_known and sequence.before(held.ack, self.primary_ack_max)):
-            self.primary_known = True
-            self.primary_ack_max = held.ack
-            self.primary_edge = edge_of(held, self.primary_scale)
-
-    def note_secondary(self, held: Held) -> None:
-        if held.flags & SYN:
-            self.secondary_scale = scale_of(held.offer)
-        if held.flags & ACK and not (self.secondary_known and sequence.before(held.ack, self.secondary_ack_max)):
-            self.secondary_known = True
-            self.secondary_ack_max = held.ack
-            self.secondary_edge = edge_of(held, self.secondary_scale)
 
     def pass_by(self, held: Held) -> None:
-        StreamFlow.pass_by(self, held)
-        self._note_timestamps(held)
+        AcknowledgedFlow.pass_by(self, held)
+        self.note_timestamps(held)
         if held.flags & ACK and not (self.left_known and sequence.before(held.ack, self.left_ack_max)):
             self.left_known = True
             self.left_ack_max = held.ack
             self.left_edge = edge_of(held, self.primary_scale)
 
     def abandon(self, outlet: Outlet, now: float) -> None:
-        StreamFlow.abandon(self, outlet, now)
+        AcknowledgedFlow.abandon(self, outlet, now)
         if self.owed_since != NEVER:  # pure ACKs that were not let out are made good
             self.secondary_known = True
             self.secondary_ack_max = self.primary_ack_max
@@ -142,7 +83,7 @@ class CommittedFlow(StreamFlow):
 
     def leave(self, held: Held, outlet: Outlet, now: float) -> None:
         self._catch_up(held)
-        self._note_timestamps(held)
+        self.note_timestamps(held)
         if held.flags & ACK and held.parts is None and self.secondary_known:
             self._leave_acknowledging(held, outlet, now)
         else:
@@ -150,8 +91,8 @@ class CommittedFlow(StreamFlow):
 
     def _leave_acknowledging(self, held: Held, outlet: Outlet, now: float) -> None:
         edge = edge_of(held, self.primary_scale)
-        ack = self._allowed_ack(held.ack)
-        edge_now = self._allowed_edge(edge)
+        ack = self.allowed_ack(held.ack)
+        edge_now = self.allowed_edge(edge)
         if ack == held.ack and edge_now == edge:
             outlet.add_held(held)
         else:
@@ -167,8 +108,8 @@ class CommittedFlow(StreamFlow):
 
     def receive_pure_ack(self, held: Held, outlet: Outlet, now: float) -> int:
         edge = edge_of(held, self.primary_scale)
-        if self.secondary_known and self._allowed_ack(held.ack) == held.ack:
-            fits = self._allowed_edge(edge) == edge
+        if self.secondary_known and self.allowed_ack(held.ack) == held.ack:
+            fits = self.allowed_edge(edge) == edge
             repeated = (
                 self.left_known
                 and not sequence.before(self.left_ack_max, held.ack)
@@ -228,15 +169,6 @@ class CommittedFlow(StreamFlow):
             self.primary_tail = rest
         self.count_held(0, rest.cost - head.cost)
 
-    def _allowed_ack(self, ack: int) -> int:
-        secondary = self.secondary_ack_max
-        if not sequence.before(secondary, ack):
-            return ack
-        return sequence.later_of(secondary, self.left_ack_max) if self.left_known else secondary
-
-    def _allowed_edge(self, edge: int) -> int:
-        return self.secondary_edge if sequence.before(self.secondary_edge, edge) else edge
-
     def _note_acknowledged(self, ack: int, edge: int, now: float) -> None:
         """This has left; the debt ends when it was all that the primary has said."""
         if not self.left_known or sequence.before(self.left_ack_max, ack):
@@ -261,15 +193,6 @@ class CommittedFlow(StreamFlow):
         return self.left_ack_max == ack and (
             short < 1 << self.primary_scale or not sequence.before(self.left_edge, largest)
         )
-
-    def _note_timestamps(self, held: Held) -> None:
-        at = timestamps_of(held)
-        if at:
-            tsval = fields.u32(held.data, at)
-            if not self.with_timestamps or sequence.before(self.tsval, tsval):
-                self.tsval = tsval
-                self.tsval_order = held.order
-            self.with_timestamps = True
 
     def _catch_up(self, held: Held) -> None:
         """
@@ -310,8 +233,8 @@ class CommittedFlow(StreamFlow):
         if not self.secondary_known or self.model is None or not self.placed:
             return
         scale = self.primary_scale
-        ack = self._allowed_ack(self.primary_ack_max)
-        field = window_field(ack, self._allowed_edge(self.primary_edge), scale)
+        ack = self.allowed_ack(self.primary_ack_max)
+        field = window_field(ack, self.allowed_edge(self.primary_edge), scale)
         edge = sequence.add(ack, field << scale)
         if (
             self.left_known
@@ -327,14 +250,14 @@ class CommittedFlow(StreamFlow):
         self._note_acknowledged(ack, edge, now)
 
     def engaged(self) -> bool:
-        return (self.owed_since != NEVER and not self.tolerated) or StreamFlow.engaged(self)
+        return (self.owed_since != NEVER and not self.tolerated) or AcknowledgedFlow.engaged(self)
 
     def deadline(self, patience: float) -> float:
-        deadline = StreamFlow.deadline(self, patience)
+        deadline = AcknowledgedFlow.deadline(self, patience)
         return deadline if self.tolerated else min(deadline, self.owed_since + patience)
 
     def overdue(self, patience: float, now: float) -> int:
-        verdict = StreamFlow.overdue(self, patience, now)
+        verdict = AcknowledgedFlow.overdue(self, patience, now)
         if verdict != EQUAL or self.tolerated or self.owed_since + patience > now:
             return verdict
         if self._is_over(self.owed_ack):
@@ -360,12 +283,6 @@ class CommittedFlow(StreamFlow):
 
     # checkpoints
 
-    def note_mark(self, mark: int) -> None:
-        StreamFlow.note_mark(self, mark)
-        self.marked_known = self.primary_known
-        self.marked_ack = self.primary_ack_max
-        self.marked_edge = self.primary_edge
-
     def restart(self, outlet: Outlet, now: float) -> int:
         if not self.mark:
             CommittedFlow.note_mark(self, 0)
@@ -378,43 +295,17 @@ class CommittedFlow(StreamFlow):
             )
             self.marked_known = True
         if self.marked_known:
-            self._follow_from(self.marked_ack, self.marked_edge)
+            self.follow_from(self.marked_ack, self.marked_edge)
         held = self.primary_head
         while held is not None:  # nobody has looked at what came while it was diverged
             self.note_primary(held)
             held = held.following
-        verdict = StreamFlow.restart(self, outlet, now)
+        verdict = AcknowledgedFlow.restart(self, outlet, now)
         self.mark = 0
         if self.owed_since != NEVER:
             self._owe_anew(now)
             self._pay(outlet, now)
         return verdict
-
-    def _follow_from(self, ack: int, edge: int) -> None:
-        """The secondary has acknowledged so much at least."""
-        if not self.secondary_known or sequence.before(self.secondary_ack_max, ack):
-            self.secondary_ack_max = ack
-            self.secondary_edge = edge
-        elif sequence.before(self.secondary_edge, edge):
-            self.secondary_edge = edge
-        self.secondary_known = True
-        self.secondary_scale = self.primary_scale
-
-    def forget_secondary(self) -> None:
-        StreamFlow.forget_secondary(self)
-        self.secondary_known = False
-
-
-def timestamps_of(held: Held) -> int:
-    """Where its TSval stands; 0 without the option."""
-    if held.payload - held.transport == HEADER:
-        return 0
-    return timestamps_at(held.data, held.transport, held.payload)
-
-
-def edge_of(held: Held, scale: int) -> int:
-    """The right edge of the window that a packet offers; a SYN's window is never scaled (RFC 7323 section 2.2)."""
-    return sequence.add(held.ack, held.window << (0 if held.flags & SYN else scale))
 
 
 def window_field(ack: int, edge: int, scale: int) -> int:
