@@ -4,7 +4,8 @@ cimport cython
 from colo_twisted.packets cimport casts, fields, hashing
 from colo_twisted.packets.wheel cimport Wheel
 
-cdef int LEAST_INDEX, NOBODY
+cdef int LEAST_INDEX
+cdef unsigned int NOBODY
 
 cdef bytes SEED
 
@@ -22,14 +23,17 @@ cdef class Connection:
 
 @cython.final
 cdef class Connections:
-    cdef Py_ssize_t _most, _count, _mask
-    cdef int[::1] _index
+    cdef Py_ssize_t _most, _count
+    cdef unsigned int _mask
+    cdef unsigned int[::1] _index
     cdef list _known
     cdef Wheel _idle
     cdef object _evicted
 
     cpdef Connection get(self, bytes key)
-    @cython.locals(number="unsigned int", size=Py_ssize_t, mask=Py_ssize_t, at=Py_ssize_t, known=Connection)
+    @cython.locals(
+        number="unsigned int", size=Py_ssize_t, mask="unsigned int", at="unsigned int", entry="unsigned int", known=Connection
+    )
     cpdef Connection find(self, const unsigned char* data, Py_ssize_t start, Py_ssize_t end)
     cpdef list all(self)
     cpdef list some(self, Py_ssize_t start, Py_ssize_t most)
@@ -38,7 +42,7 @@ cdef class Connections:
     cpdef bint add(self, Connection connection) except -1
     cpdef remove(self, Connection connection)
     cdef _enter(self, Connection connection)
-    @cython.locals(at=Py_ssize_t)
+    @cython.locals(at="unsigned int")
     cdef _point_at(self, Connection connection)
     @cython.locals(known=Connection, number=int)
     cdef _arrange(self, Py_ssize_t size)

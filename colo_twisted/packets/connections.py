@@ -19,7 +19,7 @@ from colo_twisted.packets.wheel import Wheel
 
 GRAIN = 1.0  # seconds
 LEAST_INDEX = 64
-NOBODY = -1
+NOBODY = 0xFFFFFFFF
 MOST_SECOND_CHANCES = 1000  # connections, used since they were filed, that one eviction passes over
 
 
@@ -54,7 +54,8 @@ class Connections:
     At most ``most`` connections; ``evicted`` is called with each that makes room for another.
 
     A hash table with open addressing: in ``_index`` stand numbers of connections, or NOBODY; in ``_known`` the
-    connections in the order in which they came, with None where one has left.
+    connections in the order in which they came, with None where one has left. The bits of its hash that a number has no
+    use for stand above it: they tell nearly all others apart from a connection without a look at them.
     """
 
     __slots__ = ("_count", "_evicted", "_idle", "_index", "_known", "_mask", "_most")
@@ -80,16 +81,14 @@ class Connections:
         size = end - start
         mask = self._mask
         at = number & mask
-        while self._index[at] != NOBODY:
-            known: Connection | None = casts.connection(self._known[self._index[at]])
-            if (
-                known is not None
-                and known.hashed == number
-                and len(known.key) == size
-                and fields.same(known.key, 0, data, start, size)
-            ):
-                return known
+        entry = self._index[at]
+        while entry != NOBODY:
+            if (entry ^ number) <= mask:
+                known: Connection | None = casts.connection(self._known[entry & mask])
+                if known is not None and len(known.key) == size and fields.same(known.key, 0, data, start, size):
+                    return known
             at = (at + 1) & mask
+            entry = self._index[at]
         return None
 
     def all(self) -> list[Connection]:
@@ -142,12 +141,12 @@ class Connections:
         at = connection.hashed & self._mask
         while self._index[at] != NOBODY:
             at = (at + 1) & self._mask
-        self._index[at] = connection.number
+        self._index[at] = (connection.hashed & ~self._mask) | connection.number
 
     def _arrange(self, size: int) -> None:
         """Make an index of that size, a power of two, and close the gaps of those that have left."""
         self._mask = size - 1
-        self._index = array("i", [NOBODY]) * size
+        self._index = array("I", [NOBODY]) * size
         self._known = [known for known in self._known if known is not None]
         for number, known in enumerate(self._known):
             known.number = number  # type: ignore[union-attr]
