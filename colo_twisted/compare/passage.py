@@ -139,8 +139,9 @@ class Passage:
 
     def wake(self, further: float | None) -> None:
         """See to the comparer's next time-out, and to a further one (monotonic, in seconds)."""
-        deadlines = (self._comparer.next_deadline, further)
-        deadline = min((known for known in deadlines if known is not None), default=None)
+        deadline = self._comparer.next_deadline
+        if further is not None and (deadline is None or further < deadline):
+            deadline = further
         if deadline is None or self._ended:
             return
         if self._timer is not None and self._timer.active():

@@ -8,6 +8,7 @@ from colo_twisted.packets.framing cimport FrameDecoder
 @cython.final
 cdef class FrameReceiver:
     cdef FrameDecoder _decoder
+    cdef Py_ssize_t _share
     cdef readonly Py_ssize_t octets
 
     @cython.locals(decoder=FrameDecoder, begun=bytes, data=bytes, size=Py_ssize_t)

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colo_twisted.link.receiving import FrameReceiver
+from colo_twisted.link.receiving import LEAST, FrameReceiver
 from colo_twisted.packets.framing import FrameDecoder
 from tests.support.inlined import in_use
 from tests.support.strategies import Frame, cut, ethernet, frames_of, streams, wire
 
 calls = in_use("colo_twisted.link.calls")
 MOST = 1 << 18
+SO_SNDBUFFORCE = 32  # socket(7); the module socket lacks it
 
 
 @pytest.fixture
@@ -73,16 +74,36 @@ def test_any_cut_of_a_stream_gives_the_same_frames_in_order(
             if not piece:
                 continue
             peers.sendall(piece)
-            batch = receiver.receive(ours.fileno(), MOST)
-            assert receiver.octets == len(piece)
-            if batch is not None:
-                assert batch.places[-1] == len(batch.data)
-                got += frames_of(batch)
+            read = 0
+            while read < len(piece):
+                batch = receiver.receive(ours.fileno(), MOST)
+                assert receiver.octets
+                read += receiver.octets
+                if batch is not None:
+                    assert batch.places[-1] == len(batch.data)
+                    got += frames_of(batch)
+            assert read == len(piece)
         peers.close()
         assert receiver.receive(ours.fileno(), MOST) is None
         assert receiver.octets == 0
     assert got == frames
     assert (decoder.broken, decoder.held) == (None, 0)
+
+
+@pytest.mark.parametrize(("octets", "most"), [(46, LEAST), (1400, MOST)], ids=["small", "large"])
+def test_what_is_asked_for_makes_a_batch_of_frames_of_the_size_that_they_had(
+    pair: tuple[socket.socket, socket.socket], octets: int, most: int
+) -> None:
+    ours, peers = pair
+    frame = Frame(ethernet(0x0800, bytes(octets)))
+    receiver = FrameReceiver(FrameDecoder(False))
+    peers.sendall(wire([frame], False))
+    receiver.receive(ours.fileno(), MOST)
+    peers.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 4 * MOST)
+    peers.setblocking(False)
+    assert peers.send(wire([frame] * (2 * MOST // octets), False)) > most
+    receiver.receive(ours.fileno(), MOST)
+    assert receiver.octets == most
 
 
 def test_an_error_leaves_what_has_begun(pair: tuple[socket.socket, socket.socket]) -> None:

@@ -62,7 +62,8 @@ class Comparer(Intake):
             self._primary_fragments.next_deadline,
             self._secondary_fragments.next_deadline,
         )
-        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+        known = [deadline for deadline in deadlines if deadline is not None]
+        return min(known) if known else None
 
     def limit(self, limits: Limits) -> None:
         """Let these bounds hold from now on, for what waits already too; max_connections stays what it was."""

@@ -23,6 +23,8 @@ cdef class StreamFlow(ByteQueue):
     cdef public Held next_syn
     cdef public double secondary_since
 
+    @cython.locals(behind=bint)
+    cdef int receive_primary(self, Held held, Outlet outlet, double now) except -1
     cdef bint repeats(self, Held held) except -1
     cdef int _meet(self, Held held) except -1
     cdef int _place(self, unsigned int seq) except -1

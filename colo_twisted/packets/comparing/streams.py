@@ -82,8 +82,9 @@ class StreamFlow(ByteQueue):
             if self.primary_head is not None:
                 self._hold_first(held)
                 return self.advance(outlet, now)
+        behind = self.primary_head is not None and not held.flags & SYN
         self.hold_primary(held)
-        return self.advance(outlet, now)
+        return EQUAL if behind else self.advance(outlet, now)  # what the first one waits for hasn't come by this
 
     def repeats(self, held: Held) -> bool:
         """Whether some of the packet has left before."""
