@@ -32,7 +32,7 @@ if typing.TYPE_CHECKING:
 TURN_BYTES = 1024 * 1024
 # At once: the more packets a batch has, the less each costs, as long as a core's cache holds them.
 READ_BYTES = 256 * 1024
-MOST_DRAINED = 64  # reads of that: more than a socket's buffer holds
+MOST_DRAINED = 256  # reads, of 64 KiB at least: more than a socket's buffer holds
 
 
 @dataclass
